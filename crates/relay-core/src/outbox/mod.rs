@@ -1,0 +1,337 @@
+//! What is queued for one leg, and the orders its connection has yet to carry out.
+//!
+//! Senders push under a small lock and never wait; the leg's own connection task takes chunks, writes them and
+//! gives them back. An outbox knows nothing of sockets or of who sends.
+
+mod chunk;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+
+use crate::close::Close;
+use crate::framing::MAX_HEAD;
+use crate::stats::Accounts;
+use crate::{Cause, Flush};
+
+pub use chunk::Chunk;
+
+/// The queue of one leg. See the module's first lines.
+#[derive(Debug)]
+pub struct Outbox {
+    state: Mutex<State>,
+    /// Bytes that dropping the queue would free; the chunk being written is not among them.
+    droppable: AtomicUsize,
+    accounts: Arc<Accounts>,
+    direction: Direction,
+}
+
+/// Which counter a written frame moves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Direction {
+    ToPhone,
+    ToBinary,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    chunks: VecDeque<Chunk>,
+    /// Bytes pinned by `chunks` and by the chunk being written.
+    charged: usize,
+    close: Option<Close>,
+    is_cut: bool,
+    is_retired: bool,
+    wants_ping: bool,
+    wants_chunk: bool,
+    /// Length of the last chunk taken: a good guess for the next.
+    hint: usize,
+    owner: Option<Waker>,
+    waiting_for_room: Vec<Waker>,
+}
+
+/// Why a push was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refused {
+    /// The leg is being closed for this reason.
+    Closing(Cause),
+    /// The leg's connection has ended.
+    Retired,
+    /// The leg's own bound is reached.
+    Full,
+}
+
+/// What [`Outbox::take`] found to do.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// Messages to write, if one was wanted and there is one.
+    pub chunk: Option<Chunk>,
+    /// A ping is asked for, beyond those of the heartbeat.
+    pub ping: bool,
+    /// The close order in force; repeated on each call, since its flush can get stricter.
+    pub close: Option<Close>,
+    /// Drop the socket now, without a close frame.
+    pub cut: bool,
+}
+
+impl Outbox {
+    pub(crate) fn new(accounts: Arc<Accounts>, direction: Direction) -> Self {
+        Self {
+            state: Mutex::default(),
+            droppable: AtomicUsize::new(0),
+            accounts,
+            direction,
+        }
+    }
+
+    /// Queues one message made of `parts` unless the outbox is closing or `max_bytes` would be exceeded, and
+    /// returns the bytes pinned afterwards.
+    pub(crate) fn push(&self, parts: &[&[u8]], max_bytes: usize) -> Result<usize, Refused> {
+        let mut state = self.state.lock();
+        state.check_open()?;
+        let framed = parts.iter().map(|part| part.len()).sum::<usize>() + MAX_HEAD;
+        if state.charged + framed > max_bytes {
+            return Err(Refused::Full);
+        }
+        self.append(&mut state, parts, true);
+        state.wake_for_chunk();
+        Ok(state.charged)
+    }
+
+    /// Queues a close notice: small, uncounted, and never refused for want of room.
+    pub(crate) fn push_notice(&self, notice: &[u8]) -> Result<(), Refused> {
+        let mut state = self.state.lock();
+        state.check_open()?;
+        self.append(&mut state, &[notice], false);
+        state.wake_for_chunk();
+        Ok(())
+    }
+
+    /// Orders a close; `last_words` go out behind everything queued, and nothing can get behind them.
+    pub(crate) fn close_after(&self, close: Close, last_words: impl Iterator<Item = Vec<u8>>) {
+        let mut state = self.state.lock();
+        if state.check_open().is_ok() {
+            for notice in last_words {
+                self.append(&mut state, &[&notice], false);
+            }
+        }
+        self.close_locked(&mut state, close);
+    }
+
+    /// Orders a close. The first order wins; a later one can only shorten the flush.
+    pub(crate) fn close(&self, close: Close) {
+        self.close_after(close, std::iter::empty());
+    }
+
+    fn close_locked(&self, state: &mut State, close: Close) {
+        if state.is_retired {
+            return;
+        }
+        match &mut state.close {
+            Some(first) => first.flush = first.flush.tighten(close.flush),
+            none => *none = Some(close),
+        }
+        if state.close.is_some_and(|c| c.flush == Flush::Nothing) {
+            self.drop_queued_locked(state);
+        }
+        state.wake_owner();
+        state.wake_waiting();
+    }
+
+    /// Orders the connection to drop its socket at once.
+    pub(crate) fn cut(&self) {
+        let mut state = self.state.lock();
+        state.is_cut = true;
+        state.wake_owner();
+    }
+
+    /// Asks the connection for a ping.
+    pub(crate) fn ping(&self) {
+        let mut state = self.state.lock();
+        state.wants_ping = true;
+        state.wake_owner();
+    }
+
+    /// Whether a close has been ordered or the connection has ended.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.state.lock().check_open().is_err()
+    }
+
+    /// Whether the leg's connection has ended.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.state.lock().is_retired
+    }
+
+    /// Bytes pinned, the chunk being written included.
+    pub(crate) fn charged(&self) -> usize {
+        self.state.lock().charged
+    }
+
+    /// Bytes that dropping the queue would free.
+    pub(crate) fn droppable(&self) -> usize {
+        self.droppable.load(Ordering::Relaxed)
+    }
+
+    /// Ready once fewer than `high_water` bytes are queued, or when waiting has become pointless.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>, high_water: usize) -> Poll<()> {
+        let mut state = self.state.lock();
+        if state.charged < high_water || state.check_open().is_err() {
+            return Poll::Ready(());
+        }
+        let waiting = &mut state.waiting_for_room;
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Takes the next work of the leg's connection, which alone may call this, and notes its waker.
+    ///
+    /// Without `wants_chunk` no chunk is taken and a push does not wake the caller; orders always do.
+    pub fn take(&self, waker: &Waker, wants_chunk: bool) -> Work {
+        let mut state = self.state.lock();
+        if !state.owner.as_ref().is_some_and(|w| w.will_wake(waker)) {
+            state.owner = Some(waker.clone());
+        }
+        let chunk = if wants_chunk {
+            state.chunks.pop_front()
+        } else {
+            None
+        };
+        state.wants_chunk = wants_chunk && chunk.is_none();
+        if let Some(chunk) = &chunk {
+            state.hint = chunk.bytes().len();
+            self.droppable.fetch_sub(chunk.pinned(), Ordering::Relaxed);
+        }
+        Work {
+            chunk,
+            ping: std::mem::take(&mut state.wants_ping),
+            close: state.close,
+            cut: state.is_cut,
+        }
+    }
+
+    /// Gives back a chunk that has been written whole.
+    pub fn written(&self, chunk: Chunk) {
+        self.accounts
+            .counters
+            .forwarded(self.direction, chunk.forwarded());
+        let mut state = self.state.lock();
+        self.release(&mut state, chunk, true);
+    }
+
+    /// Gives back a chunk of which only `written` bytes got out before the connection ended.
+    pub fn torn(&self, chunk: Chunk, written: usize) {
+        let got_out = chunk.forwarded_within(written);
+        self.accounts.counters.forwarded(self.direction, got_out);
+        self.accounts
+            .counters
+            .dropped(self.direction, chunk.forwarded() - got_out);
+        let mut state = self.state.lock();
+        if state.close.is_some_and(|close| close.cause == Cause::Drain) {
+            self.accounts
+                .counters
+                .drain_dropped(chunk.forwarded() - got_out);
+        }
+        self.release(&mut state, chunk, false);
+    }
+
+    /// Drops what is queued, as when the time to flush is over.
+    pub fn drop_queued(&self) {
+        let mut state = self.state.lock();
+        self.drop_queued_locked(&mut state);
+    }
+
+    /// Ends the outbox: drops the queue, refuses every push, wakes whoever waits for room.
+    pub(crate) fn retire(&self) {
+        let mut state = self.state.lock();
+        self.drop_queued_locked(&mut state);
+        state.is_retired = true;
+        state.owner = None;
+        state.wake_waiting();
+    }
+
+    fn append(&self, state: &mut State, parts: &[&[u8]], counts: bool) {
+        let payload_len = parts.iter().map(|part| part.len()).sum::<usize>();
+        let framed = payload_len + MAX_HEAD;
+        let (mut chunk, pinned_before) = match state.chunks.pop_back() {
+            Some(tail) if tail.takes(framed) => {
+                let pinned = tail.pinned();
+                (tail, pinned)
+            }
+            other => {
+                state.chunks.extend(other);
+                (Chunk::with_room_for(framed, state.hint), 0)
+            }
+        };
+        chunk.append(parts, payload_len, counts);
+        let grown = chunk.pinned() - pinned_before;
+        state.chunks.push_back(chunk);
+        state.charged += grown;
+        self.droppable.fetch_add(grown, Ordering::Relaxed);
+        self.accounts.budget.charge(grown);
+    }
+
+    fn release(&self, state: &mut State, chunk: Chunk, flushed: bool) {
+        state.charged -= chunk.pinned();
+        self.accounts.budget.release(chunk.pinned());
+        if flushed && state.close.is_some_and(|close| close.cause == Cause::Drain) {
+            self.accounts.counters.drain_flushed(chunk.forwarded());
+        }
+        state.wake_waiting();
+    }
+
+    fn drop_queued_locked(&self, state: &mut State) {
+        let draining = state.close.is_some_and(|close| close.cause == Cause::Drain);
+        for chunk in std::mem::take(&mut state.chunks) {
+            state.charged -= chunk.pinned();
+            self.droppable.fetch_sub(chunk.pinned(), Ordering::Relaxed);
+            self.accounts.budget.release(chunk.pinned());
+            self.accounts
+                .counters
+                .dropped(self.direction, chunk.forwarded());
+            if draining {
+                self.accounts.counters.drain_dropped(chunk.forwarded());
+            }
+        }
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.accounts.budget.release(self.state.get_mut().charged);
+    }
+}
+
+impl State {
+    fn check_open(&self) -> Result<(), Refused> {
+        match self.close {
+            _ if self.is_retired => Err(Refused::Retired),
+            Some(close) => Err(Refused::Closing(close.cause)),
+            None => Ok(()),
+        }
+    }
+
+    fn wake_for_chunk(&mut self) {
+        if std::mem::take(&mut self.wants_chunk) {
+            self.wake_owner();
+        }
+    }
+
+    fn wake_owner(&mut self) {
+        if let Some(owner) = self.owner.take() {
+            owner.wake();
+        }
+    }
+
+    fn wake_waiting(&mut self) {
+        for waker in self.waiting_for_room.drain(..) {
+            waker.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

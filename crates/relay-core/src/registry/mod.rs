@@ -1,0 +1,400 @@
+//! Who is connected: server-ids, their binaries, their phones, and the one switch that ends it all.
+//!
+//! Every check-and-set is one step under the map's lock, and no socket is touched under any lock. The map's lock is
+//! taken when somebody comes or goes and never for a frame. Locks nest in one order: map, routes, outbox.
+
+mod grace;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use parking_lot::RwLock;
+use thiserror::Error;
+use tokio::sync::Notify;
+
+use crate::close::Close;
+use crate::leg::{BinaryLeg, Notice, PhoneLeg, Route};
+use crate::membership::{Binary, Incumbent, Phone};
+use crate::outbox::{Direction, Outbox};
+use crate::snapshot::{Leg, LegHandle, Snapshot};
+use crate::stats::{Accounts, Counters, Stats};
+use crate::{Budget, ConnId, Limits, Origin, ServerId, envelope};
+
+use grace::{Expired, GraceWindows};
+
+/// A cheap handle on one relay's membership; clones share it.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    shared: Arc<Shared>,
+}
+
+/// Why a server-id could not be claimed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClaimError {
+    /// Another binary holds it.
+    #[error("server-id is held by another binary")]
+    Held(Incumbent),
+    /// The relay shuts down.
+    #[error("relay is draining")]
+    Draining,
+}
+
+/// Why a phone could not join.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// No binary holds the server-id.
+    #[error("no binary holds the server-id")]
+    NoServer,
+    /// The server-id has its full number of phones.
+    #[error("server-id has its full number of phones")]
+    AtCap,
+    /// The relay shuts down.
+    #[error("relay is draining")]
+    Draining,
+    /// The system gave no random bytes to name the connection with.
+    #[error("no randomness for a conn_id")]
+    Randomness(#[source] getrandom::Error),
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    accounts: Arc<Accounts>,
+    state: RwLock<State>,
+    next_seq: AtomicU64,
+    /// Guards alive.
+    members: AtomicUsize,
+    changed: Notify,
+    grace_opened: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_draining: bool,
+    entries: HashMap<ServerId, Entry>,
+    grace: GraceWindows,
+}
+
+/// A server-id in use: held, or in grace with the connection that left still naming it.
+#[derive(Debug)]
+struct Entry {
+    binary: Arc<BinaryLeg>,
+    is_held: bool,
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new(limits: Limits) -> Self {
+        let accounts = Arc::new(Accounts {
+            budget: Budget::new(limits.queue_memory),
+            counters: Counters::default(),
+        });
+        Self {
+            shared: Arc::new(Shared {
+                limits,
+                accounts,
+                state: RwLock::default(),
+                next_seq: AtomicU64::new(0),
+                members: AtomicUsize::new(0),
+                changed: Notify::new(),
+                grace_opened: Notify::new(),
+            }),
+        }
+    }
+
+    /// Claims a server-id that is free or in grace. A claim during grace evicts the phones that are left.
+    ///
+    /// # Errors
+    /// [`ClaimError::Held`] with the binary to probe, or [`ClaimError::Draining`].
+    pub fn claim(&self, id: &ServerId, origin: Origin, now: Instant) -> Result<Binary, ClaimError> {
+        self.install(id, origin, None, now)
+    }
+
+    /// Takes the server-id from an incumbent that proved dead, closing it with 1011 and its phones with 4404.
+    ///
+    /// # Errors
+    /// [`ClaimError::Held`] when another connection than `incumbent` holds the server-id by now.
+    pub fn take_over(
+        &self,
+        incumbent: &Incumbent,
+        origin: Origin,
+        now: Instant,
+    ) -> Result<Binary, ClaimError> {
+        let id = incumbent.leg.server_id.clone();
+        self.install(&id, origin, Some(incumbent), now)
+    }
+
+    fn install(
+        &self,
+        id: &ServerId,
+        origin: Origin,
+        displacing: Option<&Incumbent>,
+        _now: Instant,
+    ) -> Result<Binary, ClaimError> {
+        let shared = &self.shared;
+        let (leg, displaced, evicted) = {
+            let mut state = shared.state.write();
+            if state.is_draining {
+                return Err(ClaimError::Draining);
+            }
+            if let Some(entry) = state.entries.get(id).filter(|entry| entry.is_held)
+                && displacing.is_none_or(|incumbent| incumbent.leg.seq != entry.binary.seq)
+            {
+                let leg = Arc::clone(&entry.binary);
+                return Err(ClaimError::Held(Incumbent { leg }));
+            }
+            let seq = shared.next_seq.fetch_add(1, Ordering::Relaxed);
+            let leg = Arc::new(BinaryLeg::new(id.clone(), seq, origin, &shared.accounts));
+            let entry = Entry {
+                binary: Arc::clone(&leg),
+                is_held: true,
+            };
+            let before = state.entries.insert(id.clone(), entry);
+            let evicted = before
+                .as_ref()
+                .map(|entry| entry.binary.take_phones())
+                .unwrap_or_default();
+            shared.phones_gone(evicted.len());
+            let displaced = before.filter(|entry| entry.is_held);
+            if displaced.is_none() {
+                shared.counters().binaries.fetch_add(1, Ordering::Relaxed);
+            }
+            (leg, displaced, evicted)
+        };
+        for phone in evicted {
+            phone.outbox.close(Close::evicted());
+        }
+        if let Some(entry) = displaced {
+            entry.binary.outbox.close(Close::heartbeat_timeout());
+        }
+        Ok(Binary::new(leg, Arc::clone(shared)))
+    }
+
+    /// Registers a phone with whoever holds the server-id. A binary in grace counts as present.
+    ///
+    /// # Errors
+    /// [`JoinError`], checked in the order draining, no server, at cap.
+    pub fn join(&self, id: &ServerId, _now: Instant) -> Result<Phone, JoinError> {
+        let shared = &self.shared;
+        let state = shared.state.read();
+        if state.is_draining {
+            return Err(JoinError::Draining);
+        }
+        let binary = &state.entries.get(id).ok_or(JoinError::NoServer)?.binary;
+        let mut routes = binary.routes.lock();
+        if routes.len() >= shared.limits.max_phones_per_server {
+            return Err(JoinError::AtCap);
+        }
+        let conn_id = loop {
+            let minted = ConnId::random().map_err(JoinError::Randomness)?;
+            if !routes.contains_key(&minted) {
+                break minted;
+            }
+        };
+        let phone = Arc::new(PhoneLeg {
+            conn_id,
+            outbox: Outbox::new(Arc::clone(&shared.accounts), Direction::ToPhone),
+            binary: Arc::clone(binary),
+            prefix: envelope::frame_prefix(&conn_id.to_string()),
+        });
+        let route = Route {
+            phone: Arc::clone(&phone),
+            notice: Notice::Due,
+        };
+        routes.insert(conn_id, route);
+        shared.counters().phones.fetch_add(1, Ordering::Relaxed);
+        Ok(Phone::new(phone, Arc::clone(shared)))
+    }
+
+    /// Ends the grace windows that have run out by `now` and says when to come back.
+    pub fn tick(&self, now: Instant) -> Option<Instant> {
+        let shared = &self.shared;
+        let mut abandoned = Vec::new();
+        let next = {
+            let mut guard = shared.state.write();
+            let state = &mut *guard;
+            for Expired { server_id, seq } in state.grace.due(now, shared.limits.grace) {
+                let is_current = state
+                    .entries
+                    .get(&server_id)
+                    .is_some_and(|entry| !entry.is_held && entry.binary.seq == seq);
+                if is_current && let Some(entry) = state.entries.remove(&server_id) {
+                    let phones = entry.binary.take_phones();
+                    shared.phones_gone(phones.len());
+                    abandoned.extend(phones);
+                    let expiries = &shared.counters().grace_expiries;
+                    expiries.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            state.grace.next()
+        };
+        for phone in abandoned {
+            phone.outbox.close(Close::grace_expired());
+        }
+        next
+    }
+
+    /// Resolves when a grace window was opened since the last call: the time for the next [`Registry::tick`] may
+    /// have moved closer.
+    ///
+    /// # Cancel safety
+    /// A wake-up that was not consumed stays for the next call.
+    pub async fn grace_opened(&self) {
+        self.shared.grace_opened.notified().await;
+    }
+
+    /// Turns to draining, for good: every claim and join from now on is refused. Idempotent.
+    pub fn begin_drain(&self) {
+        {
+            let mut state = self.shared.state.write();
+            state.is_draining = true;
+            state.grace.clear();
+        }
+        self.shared.changed.notify_waiters();
+    }
+
+    /// Whether a drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.shared.state.read().is_draining
+    }
+
+    /// Resolves once a drain has begun.
+    ///
+    /// # Cancel safety
+    /// Level-triggered.
+    pub async fn draining(&self) {
+        self.shared
+            .wait_until(|shared| shared.state.read().is_draining)
+            .await;
+    }
+
+    /// Resolves when the registry is draining and its last member has left.
+    ///
+    /// # Cancel safety
+    /// Level-triggered.
+    pub async fn idle(&self) {
+        self.shared
+            .wait_until(|shared| {
+                shared.state.read().is_draining && shared.members.load(Ordering::Acquire) == 0
+            })
+            .await;
+    }
+
+    /// Every live leg, binaries and phones: fresh, consistent, the lock already released.
+    pub fn snapshot(&self) -> Snapshot {
+        let state = self.shared.state.read();
+        let mut snapshot = Snapshot {
+            is_draining: state.is_draining,
+            ..Snapshot::default()
+        };
+        for entry in state.entries.values() {
+            if entry.is_held {
+                snapshot.binaries += 1;
+                let leg = Leg::Binary(Arc::clone(&entry.binary));
+                snapshot.legs.push(LegHandle(leg));
+            }
+            let routes = entry.binary.routes.lock();
+            let phones = routes.values().map(|route| Arc::clone(&route.phone));
+            snapshot
+                .legs
+                .extend(phones.map(|phone| LegHandle(Leg::Phone(phone))));
+        }
+        snapshot
+    }
+
+    /// Counters and gauges.
+    pub fn stats(&self) -> Stats {
+        self.shared.accounts.read()
+    }
+
+    /// The bounds this registry was made with.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+}
+
+impl Shared {
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.accounts.counters
+    }
+
+    pub(crate) fn enter(&self) {
+        self.members.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn exit(&self) {
+        if self.members.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.changed.notify_waiters();
+        }
+    }
+
+    pub(crate) fn phone_gone(&self) {
+        self.phones_gone(1);
+    }
+
+    fn phones_gone(&self, phones: usize) {
+        self.counters().phones.fetch_sub(phones, Ordering::Relaxed);
+    }
+
+    /// Puts the server-id into grace, if this very connection still holds it.
+    pub(crate) fn release(&self, leg: &BinaryLeg, now: Option<Instant>) {
+        let mut guard = self.state.write();
+        let state = &mut *guard;
+        let held = state
+            .entries
+            .get_mut(&leg.server_id)
+            .filter(|entry| entry.is_held && entry.binary.seq == leg.seq);
+        let Some(entry) = held else { return };
+        entry.is_held = false;
+        self.counters().binaries.fetch_sub(1, Ordering::Relaxed);
+        if !state.is_draining {
+            let until = now.map(|now| now + self.limits.grace);
+            state.grace.open(leg.server_id.clone(), leg.seq, until);
+            self.grace_opened.notify_one();
+        }
+    }
+
+    /// While the process budget is exceeded, closes the phone with the largest backlog. Called with no lock held.
+    pub(crate) fn relieve(&self) {
+        while self.accounts.budget.is_over() {
+            let Some(victim) = self.largest_backlog() else {
+                return;
+            };
+            victim.outbox.close(Close::backlog_full(None));
+            let evictions = &self.counters().backlog_evictions;
+            evictions.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn largest_backlog(&self) -> Option<Arc<PhoneLeg>> {
+        let state = self.state.read();
+        let mut largest: Option<(usize, Arc<PhoneLeg>)> = None;
+        for entry in state.entries.values() {
+            for route in entry.binary.routes.lock().values() {
+                let bytes = route.phone.outbox.droppable();
+                if bytes > largest.as_ref().map_or(0, |(most, _)| *most) {
+                    largest = Some((bytes, Arc::clone(&route.phone)));
+                }
+            }
+        }
+        largest.map(|(_, phone)| phone)
+    }
+
+    async fn wait_until(&self, is_so: impl Fn(&Self) -> bool) {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if is_so(self) {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
