@@ -1,1 +1,41 @@
-//! Placeholder.
+//! The standalone relay: command line, boot checks, logging and signals around the library crates.
+//!
+//! [`run`] is the whole process life as one future, so that a test can drive it with made-up signals; [`main`] gives
+//! it a runtime and the real ones.
+//! This package wires and decides nothing about traffic.
+
+pub mod args;
+pub mod boot;
+pub mod config;
+pub mod exit;
+pub mod logging;
+
+mod listener;
+mod run;
+mod signals;
+
+use std::process::ExitCode;
+
+pub use run::{VERSION, run};
+pub use signals::StopRequest;
+
+/// The process: runtime, signals, [`run`].
+#[must_use]
+pub fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return run::fail("cannot start the runtime", &error).into(),
+    };
+    let exit = runtime.block_on(async {
+        match signals::stop_requests() {
+            Ok(signals) => run(std::env::args_os().skip(1), signals).await,
+            Err(error) => run::fail("cannot listen for signals", &error),
+        }
+    });
+    // Nothing that is left is worth waiting for: the drain has waited for every connection.
+    runtime.shutdown_background();
+    exit.into()
+}

@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The `pyrycode-relay` executable; everything is in the library beside it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    relay_bin::main()
+}

@@ -78,15 +78,17 @@ impl BinaryLeg {
     /// Tells the binary of every phone's end, then its own: nothing gets between or behind.
     pub(crate) fn drain(&self, close: Close) {
         let mut routes = self.routes.lock();
-        let notices: Vec<Vec<u8>> = routes
+        let mut due: Vec<&mut Route> = routes
             .values_mut()
             .filter(|route| route.notice == Notice::Due)
-            .map(|route| {
-                route.notice = Notice::Given;
-                envelope::notice(&route.phone.conn_id.to_string(), close.code.get())
-            })
             .collect();
-        self.outbox.close_after(close, notices.into_iter());
+        let code = close.code.get();
+        let notices = due
+            .iter()
+            .map(|route| envelope::notice(&route.phone.conn_id.to_string(), code));
+        if self.outbox.close_after(close, notices) {
+            due.iter_mut().for_each(|route| route.notice = Notice::Given);
+        }
     }
 
     /// Unregisters every phone and returns them, to be closed by the caller outside its locks.

@@ -35,6 +35,8 @@ mod registry;
 mod server;
 mod snapshot;
 mod stats;
+#[cfg(test)]
+mod testing;
 
 pub use budget::Budget;
 pub use close::{Cause, Close, CloseCode, Flush};

@@ -23,6 +23,7 @@ pub struct Binary {
     leg: Arc<BinaryLeg>,
     shared: Arc<Shared>,
     has_left: bool,
+    closed_cleanly: bool,
 }
 
 /// What became of a message from a binary.
@@ -47,6 +48,7 @@ impl Binary {
             leg,
             shared,
             has_left: false,
+            closed_cleanly: false,
         }
     }
 
@@ -123,8 +125,15 @@ impl Binary {
         self.leg.signs.heard();
     }
 
-    /// Leaves at `now`, which starts the grace window.
-    pub fn leave(mut self, now: Instant) {
+    /// Notes that the close handshake is complete, for the drain's account. A guard dropped without counts as cut.
+    pub fn closed_cleanly(&mut self) {
+        self.closed_cleanly = true;
+    }
+
+    /// Leaves at `now`, which starts the grace window and drops what is queued. Idempotent.
+    ///
+    /// The guard lives on, so that its connection can finish a close handshake; a successor need not wait for that.
+    pub fn leave(&mut self, now: Instant) {
         self.depart(Some(now));
     }
 
@@ -133,7 +142,6 @@ impl Binary {
             self.leg.outbox.retire();
             self.shared.release(&self.leg, now);
             self.leg.signs.gone();
-            self.shared.exit();
         }
     }
 }
@@ -141,6 +149,7 @@ impl Binary {
 impl Drop for Binary {
     fn drop(&mut self) {
         self.depart(None);
+        self.shared.exit(self.closed_cleanly);
     }
 }
 
@@ -161,6 +170,7 @@ pub struct Phone {
     leg: Arc<PhoneLeg>,
     shared: Arc<Shared>,
     has_left: bool,
+    closed_cleanly: bool,
 }
 
 /// A frame is on its way.
@@ -202,6 +212,7 @@ impl Phone {
             leg,
             shared,
             has_left: false,
+            closed_cleanly: false,
         }
     }
 
@@ -235,7 +246,7 @@ impl Phone {
             Ok(charged) => charged,
             Err(Refused::Closing(Cause::Drain)) => return Err(ForwardError::Closing),
             Err(Refused::Closing(_) | Refused::Retired | Refused::Full) => {
-                return Err(ForwardError::NoBinary);
+                return Err(self.why_refused());
             }
         };
         self.shared.relieve();
@@ -243,6 +254,16 @@ impl Phone {
             Ok(Forwarded::Full)
         } else {
             Ok(Forwarded::Room)
+        }
+    }
+
+    /// Why the binary takes nothing: an eviction closes the phone before its binary, and in a drain the binary may
+    /// be through before the phone is asked; in both the phone's own close is the one to be read.
+    fn why_refused(&self) -> ForwardError {
+        if self.leg.outbox.is_closing() || self.shared.is_draining() {
+            ForwardError::Closing
+        } else {
+            ForwardError::NoBinary
         }
     }
 
@@ -257,38 +278,43 @@ impl Phone {
             .poll_room(cx, self.shared.limits.binary_high_water)
     }
 
-    /// Leaves; `code` is the status this phone's connection ended with, where it ended with one.
-    pub fn leave(mut self, code: Option<u16>) -> Departure {
-        self.depart(code)
+    /// Notes that the close handshake is complete, for the drain's account. A guard dropped without counts as cut.
+    pub fn closed_cleanly(&mut self) {
+        self.closed_cleanly = true;
     }
 
-    fn depart(&mut self, code: Option<u16>) -> Departure {
+    /// Leaves; `code` is the status this phone's connection ended with, where it ended with one. Idempotent: only
+    /// the first call can owe a notice.
+    ///
+    /// The guard lives on, so that its connection can finish a close handshake; what is queued is dropped.
+    pub fn leave(&mut self, code: Option<u16>) -> Departure {
         if std::mem::replace(&mut self.has_left, true) {
             return Departure::NoNoticeDue;
         }
         self.leg.outbox.retire();
-        let route = self.leg.binary.routes.lock().remove(&self.leg.conn_id);
-        if route.is_some() {
-            self.shared.phone_gone();
-        }
-        let departure = match route.map(|route| route.notice) {
-            Some(Notice::Due) => {
+        // Held until the notice is queued: a drain of the binary finds the phone here or the notice there.
+        let mut routes = self.leg.binary.routes.lock();
+        let Some(route) = routes.remove(&self.leg.conn_id) else {
+            return Departure::NoNoticeDue;
+        };
+        self.shared.phone_gone();
+        match route.notice {
+            Notice::Due => {
                 let code = code.unwrap_or(CloseCode::GOING_AWAY.get());
                 match self.leg.binary.notify(self.leg.conn_id, code) {
                     Ok(()) => Departure::Notified,
                     Err(_gone) => Departure::NoticeLost,
                 }
             }
-            Some(Notice::Waived | Notice::Given) | None => Departure::NoNoticeDue,
-        };
-        self.shared.exit();
-        departure
+            Notice::Waived | Notice::Given => Departure::NoNoticeDue,
+        }
     }
 }
 
 impl Drop for Phone {
     fn drop(&mut self) {
-        self.depart(None);
+        self.leave(None);
+        self.shared.exit(self.closed_cleanly);
     }
 }
 

@@ -31,6 +31,10 @@ pub struct Stats {
     pub drain_frames_flushed: u64,
     /// Frames accepted before the drain that their peer did not take in time.
     pub drain_frames_dropped: u64,
+    /// Legs that ended while draining with a complete close handshake.
+    pub drain_legs_closed: u64,
+    /// Legs that ended while draining without one.
+    pub drain_legs_cut: u64,
 }
 
 /// What every outbox of one registry accounts to.
@@ -53,6 +57,8 @@ pub(crate) struct Counters {
     pub(crate) backlog_evictions: AtomicU64,
     drain_flushed: AtomicU64,
     drain_dropped: AtomicU64,
+    drain_closed: AtomicU64,
+    drain_cut: AtomicU64,
 }
 
 impl Counters {
@@ -80,6 +86,15 @@ impl Counters {
         self.drain_dropped.fetch_add(frames.into(), Relaxed);
     }
 
+    pub(crate) fn drain_ended(&self, closed_cleanly: bool) {
+        let cell = if closed_cleanly {
+            &self.drain_closed
+        } else {
+            &self.drain_cut
+        };
+        cell.fetch_add(1, Relaxed);
+    }
+
     fn read(&self, queued_bytes: usize) -> Stats {
         Stats {
             connected_binaries: self.binaries.load(Relaxed),
@@ -93,6 +108,8 @@ impl Counters {
             backlog_evictions: self.backlog_evictions.load(Relaxed),
             drain_frames_flushed: self.drain_flushed.load(Relaxed),
             drain_frames_dropped: self.drain_dropped.load(Relaxed),
+            drain_legs_closed: self.drain_closed.load(Relaxed),
+            drain_legs_cut: self.drain_cut.load(Relaxed),
         }
     }
 }

@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The relay on the wire: an HTTP server or embeddable service, and the WebSocket connections behind it.
+//!
+//! [`ServerBuilder`] makes either a [`Server`] with its own listener or a [`RelayService`] for somebody else's hyper
+//! or axum server. Both take part in a drain through [`relay_core::DrainServer`].
+//! This crate owns sockets, deadlines and the WebSocket protocol; who is connected is the registry's to know.
+//! It installs no global, reads no environment and handles no signal.
+
+mod admission;
+mod builder;
+mod clock;
+mod config;
+mod connection;
+mod endpoint;
+mod health;
+mod log;
+mod scratch;
+mod server;
+mod service;
+mod stream;
+mod tasks;
+mod upgrade;
+mod ws;
+
+pub use builder::{BoundServer, ServerBuilder};
+pub use config::Config;
+pub use server::Server;
+pub use service::{PeerService, RelayService, ResponseBody};

@@ -1,12 +1,12 @@
 //! The nesting limit: how deep a JSON text goes, in one flat scan.
 //!
-//! It must not know what is valid JSON: on a text that is not, the answer is harmless, since a parser refuses it anyway.
+//! It must not know what is valid JSON: on a text that is not, its answer is harmless, since a parser refuses that.
 
 /// How many arrays and objects a JSON text may nest inside one another, inclusive.
 ///
 /// RFC 8259 section 9 leaves the limit to the implementation; this one is that of Go's `encoding/json`, so that the
 /// relay and a Go peer agree on what is JSON.
-/// No code on either side of the relay recurses to reach it.
+/// It bounds the work a message can ask for, not our stack: nothing in the relay recurses on a message.
 pub const MAX_DEPTH: usize = 10_000;
 
 /// Whether valid JSON `text` nests deeper than [`MAX_DEPTH`].

@@ -82,7 +82,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = Fields::default();
-        // Keys are read raw: as strings they would refuse lone surrogates, as bytes serde_json lets control characters by.
+        // Keys are read raw: strings could not hold lone surrogates, bytes could hold control characters.
         while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
             if let Some(field) = Field::named(key.get()) {
                 fields.set(field, value.get());

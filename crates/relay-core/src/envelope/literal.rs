@@ -43,8 +43,9 @@ fn characters(body: &str) -> impl Iterator<Item = char> {
     char::decode_utf16(utf16_units(body)).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
 }
 
-/// The UTF-16 code units a string's body stands for: `\u` escapes are UTF-16 (RFC 8259 section 7), pairs and lone halves
-/// alike, so the rest is brought to the same terms.
+/// The UTF-16 code units a string's body stands for.
+///
+/// A `\u` escape is one such unit, half of a pair or a lone half (RFC 8259 section 7); plain text is brought to match.
 fn utf16_units(body: &str) -> impl Iterator<Item = u16> {
     let mut rest = body.chars();
     let mut second_half = None;

@@ -1,6 +1,6 @@
 //! What a binary may say to the relay, and reading it out of a message without copying.
 //!
-//! It must not know whether the `conn_id` exists, what a frame or wake holds, or which close codes are legal on the wire.
+//! It must not know whether the `conn_id` exists, what a frame or wake holds, or which close codes may be sent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -51,7 +51,8 @@ impl fmt::Debug for Envelope<'_> {
 
 /// Why a binary's message says nothing the relay can act on; the binary's fault in every variant.
 ///
-/// The texts hold no byte of the message. When more than one variant applies, the first one listed is reported.
+/// The texts hold no byte of the message.
+/// When more than one variant applies, the first one listed is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvelopeError {
@@ -114,7 +115,7 @@ impl fmt::Display for Malformed {
 /// * of a repeated key the last value counts, but the type of every one is checked; a `null` takes back an earlier
 ///   `frame` or `push_wake` and leaves an earlier `conn_id` or `close_code` standing;
 /// * a lone surrogate escape is fatal nowhere; in a `conn_id` it reads as U+FFFD;
-/// * `push_wake` is looked at only when there is no `conn_id`, and then nothing else in the message is.
+/// * `push_wake` is looked at only when there is no `conn_id`; a `frame` or `close_code` beside it then means nothing.
 ///
 /// Stricter than Go in one point: the message must be UTF-8.
 ///

@@ -13,14 +13,24 @@ const MIN_CHUNK_BYTES: usize = 256;
 pub struct Chunk {
     bytes: Vec<u8>,
     forwarded: u32,
+    /// Where each notice ends: what tells it from a frame when a torn chunk is counted.
+    notice_ends: Vec<usize>,
+}
+
+/// What a queued message counts as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    Frame,
+    Notice,
 }
 
 impl Chunk {
-    pub(super) fn with_room_for(framed: usize, hint: usize) -> Self {
-        let capacity = framed.max(hint.min(CHUNK_BYTES)).max(MIN_CHUNK_BYTES);
+    /// An empty chunk for a message of this framed length; a generous guess beyond that pins at most `room`.
+    pub(super) fn with_room_for(framed: usize, hint: usize, room: usize) -> Self {
+        let guess = hint.clamp(MIN_CHUNK_BYTES, CHUNK_BYTES).min(room);
         Self {
-            bytes: Vec::with_capacity(capacity),
-            forwarded: 0,
+            bytes: Vec::with_capacity(framed.max(guess)),
+            ..Self::default()
         }
     }
 
@@ -29,11 +39,20 @@ impl Chunk {
         self.bytes.len() + framed <= CHUNK_BYTES.max(self.bytes.capacity())
     }
 
-    /// Appends one text message made of `parts`.
-    pub(super) fn append(&mut self, parts: &[&[u8]], payload_len: usize, counts: bool) {
+    /// Bytes that a message of this framed length pins in addition, at the least.
+    pub(super) fn least_growth(&self, framed: usize) -> usize {
+        (self.bytes.len() + framed).saturating_sub(self.bytes.capacity())
+    }
+
+    /// Appends one text message made of `parts`; growing beyond its need pins at most `room` more.
+    pub(super) fn append(&mut self, parts: &[&[u8]], kind: Kind, room: usize) {
+        let payload_len = parts.iter().map(|part| part.len()).sum::<usize>();
         let framed = payload_len + MAX_HEAD;
-        if self.bytes.capacity() - self.bytes.len() < framed {
-            let doubled = (self.bytes.capacity() * 2).min(CHUNK_BYTES);
+        if self.least_growth(framed) > 0 {
+            let capacity = self.bytes.capacity();
+            let doubled = (capacity * 2)
+                .min(CHUNK_BYTES)
+                .min(capacity.saturating_add(room));
             let wanted = doubled.max(self.bytes.len() + framed);
             self.bytes.reserve_exact(wanted - self.bytes.len());
         }
@@ -43,7 +62,10 @@ impl Chunk {
         for part in parts {
             self.bytes.extend_from_slice(part);
         }
-        self.forwarded += u32::from(counts);
+        match kind {
+            Kind::Frame => self.forwarded += 1,
+            Kind::Notice => self.notice_ends.push(self.bytes.len()),
+        }
     }
 
     /// The bytes to write.
@@ -59,14 +81,14 @@ impl Chunk {
     /// Forwarded frames that lie wholly within the first `written` bytes.
     pub(super) fn forwarded_within(&self, written: usize) -> u32 {
         if written >= self.bytes.len() {
-            self.forwarded
-        } else {
-            whole_frames(&self.bytes[..written]).min(self.forwarded)
+            return self.forwarded;
         }
+        let notices = self.notice_ends.partition_point(|end| *end <= written);
+        whole_frames(&self.bytes[..written]) - notices as u32
     }
 
-    /// What the chunk pins: its allocation, not its length.
+    /// What the chunk pins: its allocations, not its length.
     pub(super) fn pinned(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.capacity() + self.notice_ends.capacity() * size_of::<usize>()
     }
 }

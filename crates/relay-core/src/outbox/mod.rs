@@ -18,6 +18,7 @@ use crate::stats::Accounts;
 use crate::{Cause, Flush};
 
 pub use chunk::Chunk;
+use chunk::Kind;
 
 /// The queue of one leg. See the module's first lines.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ struct State {
     /// Bytes pinned by `chunks` and by the chunk being written.
     charged: usize,
     close: Option<Close>,
+    /// A drain was ordered, be it behind another close: what still goes out and what does not is counted for it.
+    is_draining: bool,
     is_cut: bool,
     is_retired: bool,
     wants_ping: bool,
@@ -91,11 +94,16 @@ impl Outbox {
     pub(crate) fn push(&self, parts: &[&[u8]], max_bytes: usize) -> Result<usize, Refused> {
         let mut state = self.state.lock();
         state.check_open()?;
-        let framed = parts.iter().map(|part| part.len()).sum::<usize>() + MAX_HEAD;
-        if state.charged + framed > max_bytes {
+        let framed = framed_len(parts);
+        let growth = match state.chunks.back() {
+            Some(tail) if tail.takes(framed) => tail.least_growth(framed),
+            _ => framed,
+        };
+        if state.charged + growth > max_bytes {
             return Err(Refused::Full);
         }
-        self.append(&mut state, parts, true);
+        let room = max_bytes - state.charged;
+        self.append(&mut state, parts, Kind::Frame, room);
         state.wake_for_chunk();
         Ok(state.charged)
     }
@@ -104,24 +112,32 @@ impl Outbox {
     pub(crate) fn push_notice(&self, notice: &[u8]) -> Result<(), Refused> {
         let mut state = self.state.lock();
         state.check_open()?;
-        self.append(&mut state, &[notice], false);
+        self.append(&mut state, &[notice], Kind::Notice, usize::MAX);
         state.wake_for_chunk();
         Ok(())
     }
 
     /// Orders a close; `last_words` go out behind everything queued, and nothing can get behind them.
-    pub(crate) fn close_after(&self, close: Close, last_words: impl Iterator<Item = Vec<u8>>) {
+    ///
+    /// `false` if it was closing already: then they are not queued.
+    pub(crate) fn close_after(
+        &self,
+        close: Close,
+        last_words: impl Iterator<Item = Vec<u8>>,
+    ) -> bool {
         let mut state = self.state.lock();
-        if state.check_open().is_ok() {
+        let is_open = state.check_open().is_ok();
+        if is_open {
             for notice in last_words {
-                self.append(&mut state, &[&notice], false);
+                self.append(&mut state, &[&notice], Kind::Notice, usize::MAX);
             }
         }
         self.close_locked(&mut state, close);
+        is_open
     }
 
     /// Orders a close. The first order wins; a later one can only shorten the flush.
-    pub(crate) fn close(&self, close: Close) {
+    pub fn close(&self, close: Close) {
         self.close_after(close, std::iter::empty());
     }
 
@@ -129,6 +145,7 @@ impl Outbox {
         if state.is_retired {
             return;
         }
+        state.is_draining |= close.cause == Cause::Drain;
         match &mut state.close {
             Some(first) => first.flush = first.flush.tighten(close.flush),
             none => *none = Some(close),
@@ -159,12 +176,18 @@ impl Outbox {
         self.state.lock().check_open().is_err()
     }
 
+    /// The close in force, if one was ordered.
+    pub fn close_order(&self) -> Option<Close> {
+        self.state.lock().close
+    }
+
     /// Whether the leg's connection has ended.
     pub(crate) fn is_retired(&self) -> bool {
         self.state.lock().is_retired
     }
 
     /// Bytes pinned, the chunk being written included.
+    #[cfg(test)]
     pub(crate) fn charged(&self) -> usize {
         self.state.lock().charged
     }
@@ -215,33 +238,21 @@ impl Outbox {
 
     /// Gives back a chunk that has been written whole.
     pub fn written(&self, chunk: Chunk) {
-        self.accounts
-            .counters
-            .forwarded(self.direction, chunk.forwarded());
-        let mut state = self.state.lock();
-        self.release(&mut state, chunk, true);
+        let got_out = chunk.forwarded();
+        self.give_back(chunk, got_out);
     }
 
     /// Gives back a chunk of which only `written` bytes got out before the connection ended.
     pub fn torn(&self, chunk: Chunk, written: usize) {
         let got_out = chunk.forwarded_within(written);
-        self.accounts.counters.forwarded(self.direction, got_out);
-        self.accounts
-            .counters
-            .dropped(self.direction, chunk.forwarded() - got_out);
-        let mut state = self.state.lock();
-        if state.close.is_some_and(|close| close.cause == Cause::Drain) {
-            self.accounts
-                .counters
-                .drain_dropped(chunk.forwarded() - got_out);
-        }
-        self.release(&mut state, chunk, false);
+        self.give_back(chunk, got_out);
     }
 
     /// Drops what is queued, as when the time to flush is over.
     pub fn drop_queued(&self) {
         let mut state = self.state.lock();
         self.drop_queued_locked(&mut state);
+        state.wake_waiting();
     }
 
     /// Ends the outbox: drops the queue, refuses every push, wakes whoever waits for room.
@@ -253,9 +264,8 @@ impl Outbox {
         state.wake_waiting();
     }
 
-    fn append(&self, state: &mut State, parts: &[&[u8]], counts: bool) {
-        let payload_len = parts.iter().map(|part| part.len()).sum::<usize>();
-        let framed = payload_len + MAX_HEAD;
+    fn append(&self, state: &mut State, parts: &[&[u8]], kind: Kind, room: usize) {
+        let framed = framed_len(parts);
         let (mut chunk, pinned_before) = match state.chunks.pop_back() {
             Some(tail) if tail.takes(framed) => {
                 let pinned = tail.pinned();
@@ -263,10 +273,10 @@ impl Outbox {
             }
             other => {
                 state.chunks.extend(other);
-                (Chunk::with_room_for(framed, state.hint), 0)
+                (Chunk::with_room_for(framed, state.hint, room), 0)
             }
         };
-        chunk.append(parts, payload_len, counts);
+        chunk.append(parts, kind, room);
         let grown = chunk.pinned() - pinned_before;
         state.chunks.push_back(chunk);
         state.charged += grown;
@@ -274,17 +284,22 @@ impl Outbox {
         self.accounts.budget.charge(grown);
     }
 
-    fn release(&self, state: &mut State, chunk: Chunk, flushed: bool) {
+    fn give_back(&self, chunk: Chunk, got_out: u32) {
+        let lost = chunk.forwarded() - got_out;
+        let counters = &self.accounts.counters;
+        counters.forwarded(self.direction, got_out);
+        counters.dropped(self.direction, lost);
+        let mut state = self.state.lock();
+        if state.is_draining {
+            counters.drain_flushed(got_out);
+            counters.drain_dropped(lost);
+        }
         state.charged -= chunk.pinned();
         self.accounts.budget.release(chunk.pinned());
-        if flushed && state.close.is_some_and(|close| close.cause == Cause::Drain) {
-            self.accounts.counters.drain_flushed(chunk.forwarded());
-        }
         state.wake_waiting();
     }
 
     fn drop_queued_locked(&self, state: &mut State) {
-        let draining = state.close.is_some_and(|close| close.cause == Cause::Drain);
         for chunk in std::mem::take(&mut state.chunks) {
             state.charged -= chunk.pinned();
             self.droppable.fetch_sub(chunk.pinned(), Ordering::Relaxed);
@@ -292,11 +307,16 @@ impl Outbox {
             self.accounts
                 .counters
                 .dropped(self.direction, chunk.forwarded());
-            if draining {
+            if state.is_draining {
                 self.accounts.counters.drain_dropped(chunk.forwarded());
             }
         }
     }
+}
+
+/// The most that a message made of `parts` takes up in a chunk.
+fn framed_len(parts: &[&[u8]]) -> usize {
+    parts.iter().map(|part| part.len()).sum::<usize>() + MAX_HEAD
 }
 
 impl Drop for Outbox {

@@ -7,8 +7,9 @@ use crate::ServerId;
 
 /// Grace windows by deadline. A window is named by the connection that left, so that one which already fired, or
 /// whose server-id was reclaimed meanwhile, can be told apart from its successor's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct GraceWindows {
+    length: Duration,
     deadlines: BTreeMap<(Instant, u64), ServerId>,
     /// Left without a clock at hand: stamped by the next tick.
     unstamped: Vec<(u64, ServerId)>,
@@ -22,12 +23,25 @@ pub(super) struct Expired {
 }
 
 impl GraceWindows {
-    pub(super) fn open(&mut self, server_id: ServerId, seq: u64, until: Option<Instant>) {
-        match until {
-            Some(until) => {
-                self.deadlines.insert((until, seq), server_id);
-            }
+    pub(super) fn new(length: Duration) -> Self {
+        Self {
+            length,
+            deadlines: BTreeMap::new(),
+            unstamped: Vec::new(),
+        }
+    }
+
+    pub(super) fn open(&mut self, server_id: ServerId, seq: u64, left: Option<Instant>) {
+        match left {
+            Some(left) => self.stamp(server_id, seq, left),
             None => self.unstamped.push((seq, server_id)),
+        }
+    }
+
+    /// A window that would end beyond what an `Instant` can hold never ends, so it needs no deadline.
+    fn stamp(&mut self, server_id: ServerId, seq: u64, left: Instant) {
+        if let Some(until) = left.checked_add(self.length) {
+            self.deadlines.insert((until, seq), server_id);
         }
     }
 
@@ -37,9 +51,9 @@ impl GraceWindows {
     }
 
     /// Stamps what has no deadline yet and removes what is due.
-    pub(super) fn due(&mut self, now: Instant, grace: Duration) -> Vec<Expired> {
-        for (seq, server_id) in self.unstamped.drain(..) {
-            self.deadlines.insert((now + grace, seq), server_id);
+    pub(super) fn due(&mut self, now: Instant) -> Vec<Expired> {
+        for (seq, server_id) in std::mem::take(&mut self.unstamped) {
+            self.stamp(server_id, seq, now);
         }
         let mut due = Vec::new();
         while let Some(first) = self.deadlines.first_entry() {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 use tokio::sync::Notify;
 
@@ -70,9 +70,11 @@ pub(crate) struct Shared {
     members: AtomicUsize,
     changed: Notify,
     grace_opened: Notify,
+    /// Held by the one who relieves the budget.
+    relief: Mutex<()>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     is_draining: bool,
     entries: HashMap<ServerId, Entry>,
@@ -93,15 +95,21 @@ impl Registry {
             budget: Budget::new(limits.queue_memory),
             counters: Counters::default(),
         });
+        let state = State {
+            is_draining: false,
+            entries: HashMap::new(),
+            grace: GraceWindows::new(limits.grace),
+        };
         Self {
             shared: Arc::new(Shared {
                 limits,
                 accounts,
-                state: RwLock::default(),
+                state: RwLock::new(state),
                 next_seq: AtomicU64::new(0),
                 members: AtomicUsize::new(0),
                 changed: Notify::new(),
                 grace_opened: Notify::new(),
+                relief: Mutex::new(()),
             }),
         }
     }
@@ -136,7 +144,7 @@ impl Registry {
         _now: Instant,
     ) -> Result<Binary, ClaimError> {
         let shared = &self.shared;
-        let (leg, displaced, evicted) = {
+        let (binary, displaced, evicted) = {
             let mut state = shared.state.write();
             if state.is_draining {
                 return Err(ClaimError::Draining);
@@ -163,7 +171,9 @@ impl Registry {
             if displaced.is_none() {
                 shared.counters().binaries.fetch_add(1, Ordering::Relaxed);
             }
-            (leg, displaced, evicted)
+            // A member before the lock is released, or a drain could find the registry idle beside it.
+            let binary = Binary::new(leg, Arc::clone(shared));
+            (binary, displaced, evicted)
         };
         for phone in evicted {
             phone.outbox.close(Close::evicted());
@@ -171,7 +181,7 @@ impl Registry {
         if let Some(entry) = displaced {
             entry.binary.outbox.close(Close::heartbeat_timeout());
         }
-        Ok(Binary::new(leg, Arc::clone(shared)))
+        Ok(binary)
     }
 
     /// Registers a phone with whoever holds the server-id. A binary in grace counts as present.
@@ -217,7 +227,7 @@ impl Registry {
         let next = {
             let mut guard = shared.state.write();
             let state = &mut *guard;
-            for Expired { server_id, seq } in state.grace.due(now, shared.limits.grace) {
+            for Expired { server_id, seq } in state.grace.due(now) {
                 let is_current = state
                     .entries
                     .get(&server_id)
@@ -259,7 +269,7 @@ impl Registry {
 
     /// Whether a drain has begun.
     pub fn is_draining(&self) -> bool {
-        self.shared.state.read().is_draining
+        self.shared.is_draining()
     }
 
     /// Resolves once a drain has begun.
@@ -267,9 +277,7 @@ impl Registry {
     /// # Cancel safety
     /// Level-triggered.
     pub async fn draining(&self) {
-        self.shared
-            .wait_until(|shared| shared.state.read().is_draining)
-            .await;
+        self.shared.wait_until(Shared::is_draining).await;
     }
 
     /// Resolves when the registry is draining and its last member has left.
@@ -279,7 +287,7 @@ impl Registry {
     pub async fn idle(&self) {
         self.shared
             .wait_until(|shared| {
-                shared.state.read().is_draining && shared.members.load(Ordering::Acquire) == 0
+                shared.is_draining() && shared.members.load(Ordering::Acquire) == 0
             })
             .await;
     }
@@ -322,11 +330,18 @@ impl Shared {
         &self.accounts.counters
     }
 
+    pub(crate) fn is_draining(&self) -> bool {
+        self.state.read().is_draining
+    }
+
     pub(crate) fn enter(&self) {
         self.members.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn exit(&self) {
+    pub(crate) fn exit(&self, closed_cleanly: bool) {
+        if self.is_draining() {
+            self.counters().drain_ended(closed_cleanly);
+        }
         if self.members.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.changed.notify_waiters();
         }
@@ -352,14 +367,18 @@ impl Shared {
         entry.is_held = false;
         self.counters().binaries.fetch_sub(1, Ordering::Relaxed);
         if !state.is_draining {
-            let until = now.map(|now| now + self.limits.grace);
-            state.grace.open(leg.server_id.clone(), leg.seq, until);
+            state.grace.open(leg.server_id.clone(), leg.seq, now);
             self.grace_opened.notify_one();
         }
     }
 
     /// While the process budget is exceeded, closes the phone with the largest backlog. Called with no lock held.
     pub(crate) fn relieve(&self) {
+        if !self.accounts.budget.is_over() {
+            return;
+        }
+        // One at a time, or two who see the same excess close two phones for it.
+        let _turn = self.relief.lock();
         while self.accounts.budget.is_over() {
             let Some(victim) = self.largest_backlog() else {
                 return;

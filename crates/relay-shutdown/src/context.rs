@@ -1,0 +1,63 @@
+//! How long a drain may take, and the way to cut it short.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+/// The bounds of one drain.
+#[derive(Clone, Debug)]
+pub struct ShutdownContext {
+    pub(crate) deadline: Duration,
+    pub(crate) cut: CancellationToken,
+}
+
+/// Cuts a drain short, as a second signal does. Clones act on the same drain.
+#[derive(Clone, Debug)]
+pub struct CutHandle(CancellationToken);
+
+/// A peer on a slow line gets 5 s to take what was accepted for it and as long to answer the close.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What is left after the deadline is dropped at once; this bounds how long tasks may take to notice.
+pub(crate) const CUT_GRACE: Duration = Duration::from_secs(1);
+
+impl Default for ShutdownContext {
+    fn default() -> Self {
+        Self {
+            deadline: DEFAULT_DEADLINE,
+            cut: CancellationToken::new(),
+        }
+    }
+}
+
+impl ShutdownContext {
+    /// The default bounds.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long everything together may take before what is left is cut. Default 10 s.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// A handle that ends the drain early.
+    pub fn cut_handle(&self) -> CutHandle {
+        CutHandle(self.cut.clone())
+    }
+
+    /// How long a peer may take what was accepted for it: half of the deadline, so that its close and its answer
+    /// have the other half.
+    pub(crate) fn flush(&self) -> Duration {
+        self.deadline / 2
+    }
+}
+
+impl CutHandle {
+    /// Drops every socket that is still open. Idempotent.
+    pub fn cut(&self) {
+        self.0.cancel();
+    }
+}

@@ -1,0 +1,88 @@
+//! From a registry and a config to something that serves; each stage is its own type.
+
+use std::io;
+use std::net::SocketAddr;
+
+use relay_core::Registry;
+use tokio::net::{TcpListener, ToSocketAddrs};
+
+use crate::config::Config;
+use crate::server::Server;
+use crate::service::RelayService;
+
+/// The first stage: what to serve.
+#[derive(Clone, Debug)]
+pub struct ServerBuilder {
+    registry: Registry,
+    config: Config,
+}
+
+impl ServerBuilder {
+    /// A server for this registry, with the default [`Config`].
+    pub fn new(registry: Registry) -> Self {
+        Self {
+            registry,
+            config: Config::default(),
+        }
+    }
+
+    /// Replaces the config.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Binds a listener of the server's own.
+    ///
+    /// # Errors
+    /// When the address cannot be resolved or bound.
+    pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<BoundServer> {
+        let listener = TcpListener::bind(address).await?;
+        self.with_listener(listener)
+    }
+
+    /// Takes a listener that is bound already.
+    ///
+    /// # Errors
+    /// When the listener's address cannot be read.
+    pub fn with_listener(self, listener: TcpListener) -> io::Result<BoundServer> {
+        let local_addr = listener.local_addr()?;
+        Ok(BoundServer {
+            listener,
+            local_addr,
+            builder: self,
+        })
+    }
+
+    /// The relay without a listener, for somebody else's server.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with time enabled.
+    pub fn into_service(self) -> RelayService {
+        RelayService::new(self.registry, self.config)
+    }
+}
+
+/// The second stage: bound, accepting nothing yet; the kernel queues connects meanwhile.
+#[derive(Debug)]
+pub struct BoundServer {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    builder: ServerBuilder,
+}
+
+impl BoundServer {
+    /// Where it is bound; the port is the real one even when 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Starts accepting.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with time enabled.
+    pub fn serve(self) -> Server {
+        Server::start(self.listener, self.local_addr, self.builder.into_service())
+    }
+}

@@ -1,0 +1,100 @@
+//! Every timer and bound of the transport, with its default and why it is that.
+
+use std::time::Duration;
+
+/// Timers and bounds of a server. Build with [`Config::default`] and the setters.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// What `/healthz` calls the version. Default `dev`.
+    pub version: String,
+    /// WebSockets at one time, both endpoints together, refused ones included until their close handshake is over.
+    /// Default 10 000; memory is bounded by the queue budget, not by this.
+    pub max_connections: usize,
+    /// From accept to the complete request head, and again from the answer to the switched protocol. Default 5 s.
+    pub handshake_timeout: Duration,
+    /// Largest request head. Default 16 KiB, which answers 431 beyond; the peers' heads are under 1 KiB.
+    pub max_head_bytes: usize,
+    /// Largest WebSocket message, inclusive, over all its fragments. Default 262 144 bytes.
+    pub max_message_bytes: usize,
+    /// From a message's first frame head to its last byte. Default 30 s, not extended by progress.
+    pub message_timeout: Duration,
+    /// Between two pings. Default 30 s, each spread by ±10 % so that a fleet does not ping in step.
+    pub heartbeat_interval: Duration,
+    /// From a ping to any byte from the peer. Default 30 s.
+    pub heartbeat_timeout: Duration,
+    /// How long a phone may accept no byte while something is queued for it. Default 30 s.
+    pub phone_write_timeout: Duration,
+    /// How long a binary may accept no byte while something is queued for it. Default 10 s: its phones wait.
+    pub binary_write_timeout: Duration,
+    /// How long a conflict probe waits for a sign of life from the incumbent. Default 10 s.
+    pub probe_timeout: Duration,
+    /// The same for a claimant from the incumbent's own address, most likely its restarted self. Default 3 s.
+    pub probe_timeout_same_host: Duration,
+    /// For each half of a close handshake: until the close frame is written, and from then until the peer's close
+    /// and the end of its stream. Default 5 s.
+    pub close_timeout: Duration,
+    /// How long plain HTTP connections may take to finish once the server stopped accepting. Default 1 s.
+    pub http_drain_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            version: "dev".to_owned(),
+            max_connections: 10_000,
+            handshake_timeout: Duration::from_secs(5),
+            max_head_bytes: 16 << 10,
+            max_message_bytes: 262_144,
+            message_timeout: Duration::from_secs(30),
+            heartbeat_interval: Duration::from_secs(30),
+            heartbeat_timeout: Duration::from_secs(30),
+            phone_write_timeout: Duration::from_secs(30),
+            binary_write_timeout: Duration::from_secs(10),
+            probe_timeout: Duration::from_secs(10),
+            probe_timeout_same_host: Duration::from_secs(3),
+            close_timeout: Duration::from_secs(5),
+            http_drain_timeout: Duration::from_secs(1),
+        }
+    }
+}
+
+macro_rules! setters {
+    ($($field:ident: $type:ty),* $(,)?) => {
+        impl Config {
+            $(
+                #[doc = concat!("Sets [`", stringify!($field), "`](Self::", stringify!($field), ").")]
+                #[must_use]
+                pub fn $field(mut self, $field: $type) -> Self {
+                    self.$field = $field;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    max_connections: usize,
+    handshake_timeout: Duration,
+    max_head_bytes: usize,
+    max_message_bytes: usize,
+    message_timeout: Duration,
+    heartbeat_interval: Duration,
+    heartbeat_timeout: Duration,
+    phone_write_timeout: Duration,
+    binary_write_timeout: Duration,
+    probe_timeout: Duration,
+    probe_timeout_same_host: Duration,
+    close_timeout: Duration,
+    http_drain_timeout: Duration,
+}
+
+impl Config {
+    /// Sets [`version`](Self::version).
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+}

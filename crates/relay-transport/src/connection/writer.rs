@@ -1,0 +1,163 @@
+//! The writing half: one chunk or control frame at a time, whole, then a flush.
+//!
+//! It decides order (control frames between chunks, the close last) and notes stalls; it does not know why anything
+//! is sent. A frame is never torn: whoever stops calling [`Writer::poll`] half-way has to drop the socket.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use relay_core::{Chunk, Outbox};
+use tokio::io::AsyncWrite;
+
+use crate::ws::Encoded;
+
+/// What is being written or waits to be, apart from the outbox.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    current: Option<Current>,
+    written: usize,
+    /// The newest unanswered ping's payload, as its pong: a peer that floods pings gets one answer per turn.
+    pong: Option<Box<Encoded>>,
+    ping: Option<Box<Encoded>>,
+    close: Option<Box<Encoded>>,
+    close_is_out: bool,
+    needs_flush: bool,
+    stalled_since: Option<Instant>,
+    has_progressed: bool,
+}
+
+#[derive(Debug)]
+enum Current {
+    Chunk(Chunk),
+    Control(Box<Encoded>),
+    Close(Box<Encoded>),
+}
+
+impl Writer {
+    pub(super) fn pong(&mut self, frame: Encoded) {
+        self.pong = Some(Box::new(frame));
+    }
+
+    pub(super) fn ping(&mut self, frame: Encoded) {
+        self.ping = Some(Box::new(frame));
+    }
+
+    /// The last frame of this connection.
+    pub(super) fn close(&mut self, frame: Encoded) {
+        self.close = Some(Box::new(frame));
+        self.pong = None;
+        self.ping = None;
+    }
+
+    /// Hands over the next chunk of the outbox; only while [`Writer::wants_chunk`].
+    pub(super) fn load(&mut self, chunk: Chunk) {
+        debug_assert!(self.wants_chunk());
+        self.current = Some(Current::Chunk(chunk));
+    }
+
+    pub(super) fn wants_chunk(&self) -> bool {
+        self.current.is_none() && self.close.is_none() && !self.close_is_out
+    }
+
+    /// The close frame is with the socket.
+    pub(super) fn is_close_out(&self) -> bool {
+        self.close_is_out && !self.needs_flush
+    }
+
+    /// Since when the peer has accepted nothing although something is to be written.
+    pub(super) fn stalled_since(&self) -> Option<Instant> {
+        self.stalled_since
+    }
+
+    /// Whether a peer that had stalled took bytes since the last call: it lives.
+    pub(super) fn take_progress(&mut self) -> bool {
+        std::mem::take(&mut self.has_progressed)
+    }
+
+    /// Writes until nothing is left or the peer takes no more, and flushes: a TLS stream may hold ciphertext back
+    /// after accepting every byte.
+    pub(super) fn poll<S: AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+        outbox: Option<&Outbox>,
+        now: Instant,
+    ) -> Poll<io::Result<()>> {
+        let poll = self.poll_all(stream, cx, outbox, now);
+        if poll.is_pending() {
+            self.stalled_since.get_or_insert(now);
+        } else {
+            self.stalled_since = None;
+        }
+        poll
+    }
+
+    fn poll_all<S: AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+        outbox: Option<&Outbox>,
+        now: Instant,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            self.pick();
+            let Some(current) = &self.current else { break };
+            let bytes = current.bytes();
+            while self.written < bytes.len() {
+                let n = ready!(Pin::new(&mut *stream).poll_write(cx, &bytes[self.written..]))?;
+                if n == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                self.written += n;
+                self.needs_flush = true;
+                if let Some(since) = &mut self.stalled_since {
+                    // Any progress restarts the clock, though the peer may stay behind.
+                    *since = now;
+                    self.has_progressed = true;
+                }
+            }
+            self.written = 0;
+            match self.current.take() {
+                Some(Current::Chunk(chunk)) => {
+                    if let Some(outbox) = outbox {
+                        outbox.written(chunk);
+                    }
+                }
+                Some(Current::Close(_)) => self.close_is_out = true,
+                Some(Current::Control(_)) | None => {}
+            }
+        }
+        if self.needs_flush {
+            ready!(Pin::new(stream).poll_flush(cx))?;
+            self.needs_flush = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn pick(&mut self) {
+        if self.current.is_none() && !self.close_is_out {
+            let control = self.pong.take().or_else(|| self.ping.take());
+            self.current = control
+                .map(Current::Control)
+                .or_else(|| self.close.take().map(Current::Close));
+        }
+    }
+
+    /// Gives a half-written chunk back, when the connection ends.
+    pub(super) fn abandon(&mut self, outbox: Option<&Outbox>) {
+        if let (Some(Current::Chunk(chunk)), Some(outbox)) = (self.current.take(), outbox) {
+            outbox.torn(chunk, self.written);
+        }
+    }
+}
+
+impl Current {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Chunk(chunk) => chunk.bytes(),
+            Self::Control(frame) | Self::Close(frame) => frame.as_bytes(),
+        }
+    }
+}

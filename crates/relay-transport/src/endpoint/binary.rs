@@ -1,0 +1,195 @@
+//! `/v1/server`: a daemon's leg. Reads envelopes and never waits for a phone.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use relay_core::envelope::{self, Envelope};
+use relay_core::{Binary, Cause, Close, CloseCode, Delivery, Outbox};
+use tracing::{info, warn};
+
+use super::probe::{self, Claimed, Declined};
+use super::refused::refuse;
+use super::{Arrival, Arrived, connection};
+use crate::clock;
+use crate::connection::{ClosedBy, Ended, Endpoint, Step};
+use crate::log::{Warn, WarnLimit, clip};
+use crate::ws::Message;
+
+struct BinaryEndpoint {
+    binary: Binary,
+    /// For logs only; the wire never shows it.
+    binary_conn_id: String,
+    warnings: WarnLimit,
+}
+
+/// Runs one binary's connection.
+pub(crate) async fn serve(arrival: Arrival) {
+    let Some(arrived) = arrival.arrive().await else {
+        return;
+    };
+    let shared = Arc::clone(&arrived.shared);
+    let claim = probe::claim(
+        &shared.registry,
+        &shared.config,
+        &arrived.server_id,
+        arrived.origin,
+    );
+    match claim.await {
+        Ok(claimed) => run(arrived, claimed).await,
+        Err(Declined::Held) => {
+            let server_id = arrived.server_id.clone();
+            let remote = arrived.origin;
+            let close = Close::refused(CloseCode::SERVER_IN_USE, "server-id already claimed");
+            refuse(arrived, close).await;
+            info!(server_id = %clip(server_id.as_bytes()), %remote, "server_id_conflict");
+        }
+        Err(Declined::Draining) => refuse(arrived, Close::drain(Duration::ZERO)).await,
+    }
+}
+
+async fn run(arrived: Arrived, claimed: Claimed) {
+    let Arrived {
+        shared,
+        server_id,
+        origin: remote,
+        label,
+        stream,
+        leftover,
+        _slot,
+    } = arrived;
+    {
+        let server_id = clip(server_id.as_bytes());
+        if claimed.took_over {
+            info!(%server_id, %remote, "server_id_takeover");
+        }
+        info!(%server_id, binary_version = label, %remote, "server_claimed");
+    }
+    let endpoint = BinaryEndpoint::new(claimed.binary);
+    let timeout = shared.config.binary_write_timeout;
+    let connection = connection(&shared, stream, leftover, timeout, endpoint);
+    let (mut endpoint, ended) = connection.run().await;
+    endpoint.ended(&ended);
+}
+
+impl BinaryEndpoint {
+    fn new(binary: Binary) -> Self {
+        let unique = getrandom::u32().unwrap_or_default();
+        let binary_conn_id = format!(
+            "server-{}-{unique:08x}",
+            clip(binary.server_id().as_bytes())
+        );
+        Self {
+            binary,
+            binary_conn_id,
+            warnings: WarnLimit::default(),
+        }
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        if ended.is_clean() {
+            self.binary.closed_cleanly();
+        }
+        let server_id = clip(self.binary.server_id().as_bytes());
+        if self.warnings.suppressed() > 0 {
+            let suppressed = self.warnings.suppressed();
+            warn!(%server_id, binary_conn_id = self.binary_conn_id, suppressed, "binary_forwarder_warnings_suppressed");
+        }
+        if let Some(err) = &ended.read_end {
+            info!(%server_id, binary_conn_id = self.binary_conn_id, %err, "binary_forwarder_read_end");
+        }
+        let server_id = server_id.into_owned();
+        self.binary.leave(clock::now());
+        info!(server_id, "server_released");
+    }
+
+    fn deliver(&mut self, conn_id: &str, frame: Option<&[u8]>, code: Option<u16>, now: Instant) {
+        match self.binary.deliver(conn_id, frame, code) {
+            Delivery::Queued | Delivery::BacklogFull => {}
+            Delivery::InvalidCloseCode => self.warn(now, |server_id, _, suppressed| {
+                let close_code = code;
+                warn!(
+                    server_id,
+                    conn_id, close_code, suppressed, "binary_forwarder_invalid_close_code"
+                );
+            }),
+            Delivery::UnknownPhone => self.warn(now, |server_id, _, suppressed| {
+                let conn_id = clip(conn_id.as_bytes());
+                warn!(server_id, %conn_id, suppressed, "binary_forwarder_unknown_conn_id");
+            }),
+            Delivery::PhoneClosing => self.warn(now, |server_id, _, suppressed| {
+                let err = "relay: phone outbox closed";
+                info!(
+                    server_id,
+                    conn_id, err, suppressed, "binary_forwarder_phone_enqueue_failed"
+                );
+            }),
+        }
+    }
+
+    fn malformed(&mut self, err: impl Display, now: Instant) {
+        self.warn(now, |server_id, binary_conn_id, suppressed| {
+            warn!(server_id, binary_conn_id, %err, suppressed, "binary_forwarder_unmarshal_err");
+        });
+    }
+
+    fn wake_dropped(&mut self, now: Instant) {
+        self.warn(now, |server_id, binary_conn_id, suppressed| {
+            let err = "relay: push is off";
+            warn!(
+                server_id,
+                binary_conn_id, err, suppressed, "binary_forwarder_push_wake_dropped"
+            );
+        });
+    }
+
+    /// One line for what this binary did wrong, unless it did too much of it lately.
+    fn warn(&mut self, now: Instant, write: impl FnOnce(&str, &str, Option<u64>)) {
+        if let Warn::Write { suppressed } = self.warnings.admit(now) {
+            let suppressed = Some(suppressed).filter(|count| *count > 0);
+            let server_id = clip(self.binary.server_id().as_bytes());
+            write(&server_id, &self.binary_conn_id, suppressed);
+        }
+    }
+}
+
+impl Endpoint for BinaryEndpoint {
+    fn outbox(&self) -> Option<&Outbox> {
+        Some(self.binary.outbox())
+    }
+
+    fn message(&mut self, message: Message<'_>, now: Instant) -> Step {
+        let parsed = match message {
+            Message::Text(text) => envelope::parse_str(text),
+            Message::Binary(bytes) => envelope::parse(bytes),
+        };
+        match parsed {
+            Ok(Envelope::Deliver {
+                conn_id,
+                frame,
+                close_code,
+            }) => self.deliver(&conn_id, frame, close_code, now),
+            Ok(Envelope::Wake(_)) => self.wake_dropped(now),
+            Err(error) => self.malformed(error, now),
+        }
+        Step::Continue
+    }
+
+    fn poll_room(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
+    fn heard(&mut self) {
+        self.binary.heard();
+    }
+
+    /// A daemon that reconnects at once must not find itself holding the server-id still. In a drain nobody can
+    /// claim, and the queue is still to be flushed.
+    fn closing(&mut self, by: ClosedBy, now: Instant) {
+        let is_drain = matches!(by, ClosedBy::Relay(close) if close.cause == Cause::Drain);
+        if !is_drain {
+            self.binary.leave(now);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What may be said about peers: their strings cut short, their floods collapsed to a count.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+/// Bytes of a peer's string that a log line keeps.
+const MAX_PEER_TEXT: usize = 256;
+
+/// A peer's bytes, readable and short.
+pub(crate) fn clip(bytes: &[u8]) -> Cow<'_, str> {
+    if bytes.len() <= MAX_PEER_TEXT {
+        return String::from_utf8_lossy(bytes);
+    }
+    let mut text = String::from_utf8_lossy(&bytes[..MAX_PEER_TEXT]).into_owned();
+    text.push('…');
+    Cow::Owned(text)
+}
+
+/// Lets a few warnings through per window and counts the rest, so that one binary cannot flood the log.
+#[derive(Debug, Default)]
+pub(crate) struct WarnLimit {
+    window_start: Option<Instant>,
+    logged: u32,
+    suppressed: u64,
+}
+
+const WARNS_PER_WINDOW: u32 = 10;
+const WARN_WINDOW: Duration = Duration::from_secs(10);
+
+/// What to do about one warning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Warn {
+    /// Write it; so many were left out since the last one written.
+    Write { suppressed: u64 },
+    /// Leave it out.
+    Suppress,
+}
+
+impl WarnLimit {
+    pub(crate) fn admit(&mut self, now: Instant) -> Warn {
+        let is_over = self
+            .window_start
+            .is_none_or(|start| now.saturating_duration_since(start) >= WARN_WINDOW);
+        if is_over {
+            self.window_start = Some(now);
+            self.logged = 0;
+        }
+        if self.logged < WARNS_PER_WINDOW {
+            self.logged += 1;
+            Warn::Write {
+                suppressed: std::mem::take(&mut self.suppressed),
+            }
+        } else {
+            self.suppressed += 1;
+            Warn::Suppress
+        }
+    }
+
+    /// What was left out and will not be written by a later warning.
+    pub(crate) fn suppressed(&self) -> u64 {
+        self.suppressed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_peer_text_is_cut_even_inside_a_character() {
+        assert_eq!(clip(b"short"), "short");
+        let long = "é".repeat(200);
+        let odd = [b"x", long.as_bytes()].concat();
+        assert!(clip(&odd).chars().count() <= MAX_PEER_TEXT + 2);
+        assert!(clip(&odd).ends_with('…'));
+    }
+
+    #[test]
+    fn a_flood_of_warnings_collapses_to_a_count() {
+        let start = crate::clock::now();
+        let mut limit = WarnLimit::default();
+        let written = (0..1_000)
+            .filter(|_| limit.admit(start) != Warn::Suppress)
+            .count();
+        assert_eq!(written, 10);
+        assert_eq!(
+            limit.admit(start + WARN_WINDOW),
+            Warn::Write { suppressed: 990 }
+        );
+        assert_eq!(limit.suppressed(), 0);
+    }
+}

@@ -1,0 +1,164 @@
+//! The relay's own HTTP/1.1 server: an accept loop and a task per connection until it is upgraded.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use relay_core::{BoxFuture, DrainServer};
+use tokio::net::{TcpListener, TcpStream};
+use tracing::{error, info};
+
+use crate::service::RelayService;
+
+/// A listening relay.
+///
+/// # Drop
+/// Stops accepting; live connections go on. Drain it to end them.
+pub struct Server {
+    local_addr: SocketAddr,
+    service: RelayService,
+}
+
+impl Server {
+    pub(crate) fn start(
+        listener: TcpListener,
+        local_addr: SocketAddr,
+        service: RelayService,
+    ) -> Self {
+        let accept = accept_until_stopped(listener, service.clone());
+        service.shared.tasks.spawn(accept);
+        Self {
+            local_addr,
+            service,
+        }
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// The service behind the listener.
+    pub fn service(&self) -> &RelayService {
+        &self.service
+    }
+}
+
+impl DrainServer for Server {
+    fn name(&self) -> &str {
+        "relay"
+    }
+
+    fn stop_accepting(&self) {
+        self.service.stop_accepting();
+    }
+
+    fn closed(&self) -> BoxFuture<'_, ()> {
+        self.service.closed()
+    }
+
+    fn abort(&self) {
+        self.service.abort();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.service.stop_accepting();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("local_addr", &self.local_addr)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn accept_until_stopped(listener: TcpListener, service: RelayService) {
+    let stop = service.shared.stop.clone();
+    let mut shortage = Shortage::default();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, remote)) => {
+                if shortage.is_over() {
+                    info!("accept_recovered");
+                }
+                let task = serve_http(stream, remote, service.clone());
+                service.shared.tasks.spawn(task);
+            }
+            Err(err) if is_of_one_connection(&err) => {}
+            Err(err) => {
+                if shortage.is_news() {
+                    error!(%err, "accept_failed");
+                }
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(ACCEPT_BACKOFF) => {}
+                }
+            }
+        }
+    }
+}
+
+/// How long to leave a system alone that has no descriptor or memory to give: long enough to not spin, short enough
+/// that nobody's connect times out.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// Whether a shortage of descriptors has been reported.
+#[derive(Debug, Default)]
+struct Shortage(bool);
+
+impl Shortage {
+    fn is_news(&mut self) -> bool {
+        !std::mem::replace(&mut self.0, true)
+    }
+
+    fn is_over(&mut self) -> bool {
+        std::mem::take(&mut self.0)
+    }
+}
+
+/// accept(2) hands on errors of the connection it would have returned.
+fn is_of_one_connection(err: &io::Error) -> bool {
+    matches!(
+        err.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+    )
+}
+
+/// Serves plain HTTP until the connection ends or becomes a WebSocket, which has a task of its own.
+async fn serve_http(stream: TcpStream, remote: SocketAddr, service: RelayService) {
+    let config = &service.shared.config;
+    // An error means the peer is gone already, which hyper will notice.
+    let _ = stream.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.handshake_timeout)
+        .max_header_size(config.max_head_bytes)
+        .max_buf_size(config.max_head_bytes)
+        .serve_connection(TokioIo::new(stream), service.for_peer(remote))
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    // What a connection died of before it became a WebSocket is its peer's business.
+    tokio::select! {
+        _ended = connection.as_mut() => return,
+        () = service.shared.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = tokio::time::timeout(config.http_drain_timeout, connection).await;
+}

@@ -1,0 +1,319 @@
+//! The relay as a service: a request in, a response out, and a WebSocket task behind each 101.
+//!
+//! It serves `/v1/server`, `/v1/client`, `/healthz` and `/readyz`, and 404 for everything else.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, SEC_WEBSOCKET_VERSION,
+    UPGRADE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Request, Response, StatusCode};
+use hyper::body::{Body, Frame, SizeHint};
+use relay_core::{BoxFuture, DrainServer, Origin, Registry};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::admission::{Slot, SlotKind, Slots};
+use crate::config::Config;
+use crate::endpoint::{Arrival, serve_binary, serve_phone};
+use crate::scratch::ScratchPool;
+use crate::tasks::Tasks;
+use crate::upgrade::{self, Refusal};
+use crate::{clock, health};
+
+/// The relay, for a hyper or axum server of yours; clones share one relay.
+///
+/// Its connections run on tasks of its own and outlive the server that accepted them: drain it, as a
+/// [`DrainServer`], together with that server.
+#[derive(Clone)]
+pub struct RelayService {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) registry: Registry,
+    pub(crate) config: Config,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) scratch: Arc<ScratchPool>,
+    pub(crate) tasks: Tasks,
+    pub(crate) stop: CancellationToken,
+    started: Instant,
+    seed: AtomicU32,
+}
+
+impl RelayService {
+    /// Must be called within a tokio runtime, on which the grace timer and every WebSocket then run.
+    pub(crate) fn new(registry: Registry, config: Config) -> Self {
+        let shared = Shared {
+            slots: Arc::new(Slots::new(config.max_connections)),
+            scratch: Arc::default(),
+            tasks: Tasks::default(),
+            stop: CancellationToken::new(),
+            started: clock::now(),
+            seed: AtomicU32::new(getrandom::u32().unwrap_or(1)),
+            registry,
+            config,
+        };
+        let registry = shared.registry.clone();
+        let stop = shared.stop.clone();
+        shared.tasks.spawn(end_grace_windows(registry, stop));
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Answers one request that came from `remote`. Synchronous: a WebSocket goes on in a task of the relay's own.
+    ///
+    /// The request has to be hyper's own, or carry hyper's `OnUpgrade` extension, and its connection has to be
+    /// served `with_upgrades()`. Its body is not read.
+    pub fn respond<B>(&self, request: Request<B>, remote: SocketAddr) -> Response<ResponseBody> {
+        match request.uri().path() {
+            "/v1/server" => self.upgrade(request, remote, SlotKind::Binary),
+            "/v1/client" => self.upgrade(request, remote, SlotKind::Phone),
+            "/healthz" => self.healthz(),
+            "/readyz" => self.readyz(),
+            _ => text(StatusCode::NOT_FOUND, "404 page not found\n"),
+        }
+    }
+
+    /// A hyper service for one connection from `remote`.
+    pub fn for_peer(&self, remote: SocketAddr) -> PeerService {
+        PeerService {
+            service: self.clone(),
+            remote,
+        }
+    }
+
+    fn healthz(&self) -> Response<ResponseBody> {
+        let uptime = clock::now().saturating_duration_since(self.shared.started);
+        let stats = self.shared.registry.stats();
+        let body = health::healthz(&self.shared.config.version, &stats, uptime);
+        let mut response = Response::new(ResponseBody::from(body));
+        let json = HeaderValue::from_static("application/json; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        no_store(response)
+    }
+
+    fn readyz(&self) -> Response<ResponseBody> {
+        let is_draining = self.shared.is_stopping();
+        let status = if is_draining {
+            StatusCode::SERVICE_UNAVAILABLE
+        } else {
+            StatusCode::OK
+        };
+        no_store(text(status, health::readyz(is_draining)))
+    }
+
+    fn upgrade<B>(
+        &self,
+        request: Request<B>,
+        remote: SocketAddr,
+        kind: SlotKind,
+    ) -> Response<ResponseBody> {
+        if self.shared.is_stopping() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "\n");
+        }
+        let Some(slot) = self.shared.slots.take(kind) else {
+            let path = request.uri().path();
+            let remote = Origin::from_ip(remote.ip());
+            warn!(path, %remote, "conn_cap_reached");
+            return text(StatusCode::SERVICE_UNAVAILABLE, "\n");
+        };
+        let (required, label) = match kind {
+            SlotKind::Binary => (upgrade::BINARY_HEADERS, upgrade::VERSION),
+            SlotKind::Phone => (upgrade::PHONE_HEADERS, upgrade::DEVICE_NAME),
+        };
+        let (mut parts, _body) = request.into_parts();
+        let checked = upgrade::check_required(&parts.headers, required)
+            .and_then(|()| upgrade::check_handshake(&parts));
+        if let Err(refusal) = checked {
+            return refused(refusal);
+        }
+        let names = Arrival::names(&parts.headers, &label);
+        let mut request = Request::new(());
+        std::mem::swap(request.headers_mut(), &mut parts.headers);
+        std::mem::swap(request.extensions_mut(), &mut parts.extensions);
+        match fastwebsockets::upgrade::upgrade(&mut request) {
+            Ok((response, upgrading)) => {
+                self.welcome(kind, names, remote, upgrading, slot);
+                switched(response)
+            }
+            Err(_checked_before) => refused(Refusal::BadRequest("bad WebSocket handshake\n")),
+        }
+    }
+
+    fn welcome(
+        &self,
+        kind: SlotKind,
+        (server_id, label): (relay_core::ServerId, String),
+        remote: SocketAddr,
+        upgrading: fastwebsockets::upgrade::UpgradeFut,
+        slot: Slot,
+    ) {
+        let arrival = Arrival {
+            shared: Arc::clone(&self.shared),
+            server_id,
+            origin: Origin::from_ip(remote.ip()),
+            label,
+            upgrading,
+            slot,
+        };
+        match kind {
+            SlotKind::Binary => self.shared.tasks.spawn(serve_binary(arrival)),
+            SlotKind::Phone => self.shared.tasks.spawn(serve_phone(arrival)),
+        }
+    }
+}
+
+impl Shared {
+    fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled() || self.registry.is_draining()
+    }
+
+    pub(crate) fn next_seed(&self) -> u32 {
+        // A Weyl sequence: consecutive connections get distant seeds.
+        self.seed.fetch_add(0x9e37_79b9, Ordering::Relaxed)
+    }
+}
+
+/// Ends the grace windows of binaries that did not come back, until the relay stops.
+async fn end_grace_windows(registry: Registry, stop: CancellationToken) {
+    let tick = async {
+        loop {
+            match registry.tick(clock::now()) {
+                Some(next) => {
+                    let next = tokio::time::Instant::from_std(next);
+                    let _ = tokio::time::timeout_at(next, registry.grace_opened()).await;
+                }
+                None => registry.grace_opened().await,
+            }
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = registry.draining() => {}
+        () = tick => {}
+    }
+}
+
+/// New WebSockets are answered 503 once it stops accepting; live ones are the registry's to close.
+impl DrainServer for RelayService {
+    fn name(&self) -> &str {
+        "relay"
+    }
+
+    fn stop_accepting(&self) {
+        self.shared.stop.cancel();
+    }
+
+    fn closed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.shared.tasks.closed())
+    }
+
+    fn abort(&self) {
+        self.shared.tasks.abort();
+    }
+}
+
+impl fmt::Debug for RelayService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RelayService")
+            .field("config", &self.shared.config)
+            .field("panics", &self.shared.tasks.panics())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One connection's view of a [`RelayService`], as hyper wants it.
+#[derive(Clone, Debug)]
+pub struct PeerService {
+    service: RelayService,
+    remote: SocketAddr,
+}
+
+impl<B> hyper::service::Service<Request<B>> for PeerService {
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn call(&self, request: Request<B>) -> Self::Future {
+        ready(Ok(self.service.respond(request, self.remote)))
+    }
+}
+
+/// A short body in one piece.
+#[derive(Debug, Default)]
+pub struct ResponseBody(Option<Bytes>);
+
+impl<T: Into<Bytes>> From<T> for ResponseBody {
+    fn from(bytes: T) -> Self {
+        Self(Some(bytes.into()).filter(|bytes| !bytes.is_empty()))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(CONTENT_TYPE, plain);
+    let nosniff = HeaderValue::from_static("nosniff");
+    headers.insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+    response
+}
+
+fn no_store(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, no_store);
+    response
+}
+
+fn refused(refusal: Refusal) -> Response<ResponseBody> {
+    let mut response = text(refusal.status(), refusal.body());
+    let extra: &[(HeaderName, &'static str)] = match refusal {
+        Refusal::NotAnUpgrade(_) => &[(CONNECTION, "Upgrade"), (UPGRADE, "websocket")],
+        Refusal::Method => &[(ALLOW, "GET")],
+        Refusal::WebSocketVersion => &[(SEC_WEBSOCKET_VERSION, "13")],
+        Refusal::Headers | Refusal::BadRequest(_) | Refusal::Origin => &[],
+    };
+    for (name, value) in extra {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn switched<B>(response: Response<B>) -> Response<ResponseBody> {
+    response.map(|_empty| ResponseBody::default())
+}

@@ -1,0 +1,109 @@
+//! The flags: one entry each, from which come the [`Flags`] struct, the lookup table and the usage text.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::time::Duration;
+
+use super::{ByteSize, FlagValue, Setting, ValueError};
+use crate::logging::LogFormat;
+
+flag_table! {
+    insecure_listen: String {
+        name: "insecure-listen",
+        takes: "host:port",
+        default: "",
+        help: "serve plain HTTP on this address, without TLS; an empty host means every interface",
+    }
+    max_connections: i64 {
+        name: "max-connections",
+        takes: "N",
+        default: "10000",
+        help: "live WebSockets, binaries and phones together; lowered to what the open-file limit allows",
+    }
+    drain_deadline: Duration {
+        name: "drain-deadline",
+        takes: "duration",
+        default: "10s",
+        help: "time for all peers together to take what is queued and answer the close, once a drain began",
+    }
+    queue_memory: ByteSize {
+        name: "queue-memory",
+        takes: "size",
+        default: "256MiB",
+        help: "memory for frames queued to phones, all phones together; at most half of the memory limit",
+    }
+    log_format: LogFormat {
+        name: "log-format",
+        takes: "logfmt|json",
+        default: "logfmt",
+        help: "how log records are written to stderr; RUST_LOG sets their level",
+    }
+    version: bool {
+        name: "version",
+        takes: "",
+        default: "false",
+        help: "print the version and exit",
+    }
+}
+
+/// A row of the table, its type erased.
+pub(super) struct Flag {
+    pub(super) name: &'static str,
+    /// The value a bare `--name` stands for.
+    pub(super) implied: Option<&'static str>,
+    pub(super) set: fn(&mut Flags, &OsStr) -> Result<(), ValueError>,
+    takes: &'static str,
+    default: &'static str,
+    help: &'static str,
+}
+
+/// The usage text.
+pub(super) struct Usage;
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Usage: pyrycode-relay [flags]\n")?;
+        for flag in TABLE {
+            let gap = if flag.takes.is_empty() { "" } else { " " };
+            writeln!(f, "  --{}{gap}{}", flag.name, flag.takes)?;
+            write!(f, "        {}", flag.help)?;
+            match flag.default {
+                "" | "false" => writeln!(f)?,
+                default => writeln!(f, " (default {default})")?,
+            }
+        }
+        writeln!(f, "  --help\n        print this and exit")
+    }
+}
+
+macro_rules! flag_table {
+    ($($field:ident: $type:ty {
+        name: $name:literal,
+        takes: $takes:literal,
+        default: $default:literal,
+        help: $help:literal,
+    })*) => {
+        /// Every flag, each with its value and whether it was given.
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub struct Flags {
+            $(#[doc = concat!("`--", $name, "`: ", $help, ".")] pub $field: Setting<$type>,)*
+        }
+
+        impl Default for Flags {
+            fn default() -> Self {
+                Self { $($field: Setting::absent($default),)* }
+            }
+        }
+
+        pub(super) const TABLE: &[Flag] = &[$(Flag {
+            name: $name,
+            implied: <$type as FlagValue>::IMPLIED,
+            set: |flags, raw| flags.$field.set(raw),
+            takes: $takes,
+            default: $default,
+            help: $help,
+        },)*];
+    };
+}
+use flag_table;

@@ -1,0 +1,127 @@
+//! The command line of `cargo xtask`.
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+/// What `cargo xtask --help` prints.
+pub(crate) const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+Commands:
+  test                 every check and every test there is; ends with `N passed, N failed`
+  ci                   the same, and Cargo.lock must be up to date (also what `test` does when CI is set)
+  tidy                 only the repository rules: crate edges, file rules, links, log keys
+  e2e                  only the scenarios on the built binary
+      --filter <text>  only scenarios whose name contains the text
+      --list           print the names and stop
+      --binary <path>  drive this relay instead of building one
+      --rounds <n>     how often the drain proof is repeated";
+
+/// One chore.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Print the usage.
+    Help,
+    /// Every check and every test.
+    Test,
+    /// As `Test`, with the lock file frozen.
+    Ci,
+    /// The repository rules.
+    Tidy,
+    /// The scenarios on the built binary.
+    E2e(E2eOptions),
+}
+
+/// What to run of the scenarios, and on what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct E2eOptions {
+    /// Only scenarios whose name contains this.
+    pub(crate) filter: Option<String>,
+    /// Print the names, run nothing.
+    pub(crate) list: bool,
+    /// The relay to drive; built when absent.
+    pub(crate) binary: Option<PathBuf>,
+    /// Repetitions of the drain proof, if not its default.
+    pub(crate) rounds: Option<NonZeroU32>,
+}
+
+/// Reads the arguments after the program name.
+///
+/// # Errors
+///
+/// An unknown command or option, or a value that does not parse.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_args(args);
+    let mut command = match parser.next()? {
+        None | Some(Long("help") | Short('h')) => return Ok(Command::Help),
+        Some(Value(name)) => match name.string()?.as_str() {
+            "test" => Command::Test,
+            "ci" => Command::Ci,
+            "tidy" => Command::Tidy,
+            "e2e" => Command::E2e(E2eOptions::default()),
+            unknown => return Err(format!("unknown command `{unknown}`").into()),
+        },
+        Some(other) => return Err(other.unexpected()),
+    };
+    while let Some(arg) = parser.next()? {
+        match (&mut command, arg) {
+            (_, Long("help") | Short('h')) => return Ok(Command::Help),
+            (Command::E2e(options), Long("filter")) => {
+                options.filter = Some(parser.value()?.string()?);
+            }
+            (Command::E2e(options), Long("list")) => options.list = true,
+            (Command::E2e(options), Long("binary")) => {
+                options.binary = Some(parser.value()?.into());
+            }
+            (Command::E2e(options), Long("rounds")) => {
+                options.rounds = Some(parser.value()?.parse()?);
+            }
+            (_, other) => return Err(other.unexpected()),
+        }
+    }
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_or_help_prints_the_usage() {
+        for line in ["", "--help", "-h", "e2e --help", "test -h"] {
+            assert_eq!(parse_words(line), Ok(Command::Help), "{line}");
+        }
+    }
+
+    #[test]
+    fn reads_e2e_options() {
+        let options = E2eOptions {
+            filter: Some("case_11".to_owned()),
+            list: true,
+            binary: Some(PathBuf::from("/bin/relay")),
+            rounds: NonZeroU32::new(3),
+        };
+        let line = "e2e --filter case_11 --list --binary=/bin/relay --rounds 3";
+        assert_eq!(parse_words(line), Ok(Command::E2e(options)));
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        for line in [
+            "bogus",
+            "test --list",
+            "e2e --rounds 0",
+            "e2e extra",
+            "--filter x",
+        ] {
+            assert!(parse_words(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! One relay process: started, waited for, signalled, and never left behind.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+
+use super::http::{Request, Response};
+use super::log::{Log, Mark};
+use super::peer::Peer;
+use super::ports;
+use super::raw::RawPeer;
+use crate::clock::Stopwatch;
+
+/// A running relay; killed when dropped.
+#[derive(Debug)]
+pub(super) struct Relay {
+    child: Child,
+    addr: SocketAddr,
+    log: Log,
+    boot: Mark,
+    /// Fills the log; ends with the process.
+    _reader: JoinSet<()>,
+}
+
+impl Relay {
+    /// Starts a relay on a free port. It may not listen yet: see [`Relay::ready`].
+    pub(super) fn start(binary: &Path, flags: &[&str]) -> anyhow::Result<Self> {
+        Self::start_at(binary, ports::free()?, flags)
+    }
+
+    /// Starts a relay on this address.
+    pub(super) fn start_at(
+        binary: &Path,
+        addr: SocketAddr,
+        flags: &[&str],
+    ) -> anyhow::Result<Self> {
+        Self::spawn(command(binary).arg(listen_at(addr)).args(flags), addr)
+    }
+
+    /// Starts a relay on a free port at the lowest log level there is.
+    pub(super) fn start_verbose(binary: &Path) -> anyhow::Result<Self> {
+        let addr = ports::free()?;
+        Self::spawn(
+            command(binary)
+                .arg(listen_at(addr))
+                .env("RUST_LOG", "trace"),
+            addr,
+        )
+    }
+
+    fn spawn(command: &mut Command, addr: SocketAddr) -> anyhow::Result<Self> {
+        command.stdout(Stdio::null());
+        let mut child = command.spawn().context("could not start the relay")?;
+        let stderr = child.stderr.take().context("standard error is piped")?;
+        let (log, fill) = Log::of(stderr);
+        let mut reader = JoinSet::new();
+        reader.spawn(fill);
+        Ok(Self {
+            child,
+            addr,
+            boot: log.mark(),
+            log,
+            _reader: reader,
+        })
+    }
+
+    /// Waits until `/readyz` says so.
+    ///
+    /// # Errors
+    ///
+    /// It ended instead, or answered something else.
+    pub(super) async fn ready(&mut self) -> anyhow::Result<()> {
+        // Said just before the bind: from here on it is a matter of microseconds.
+        self.log.event(self.boot, "starting", &[]).await?;
+        let response = loop {
+            match self.get("/readyz").await {
+                Ok(response) => break response,
+                Err(error) => {
+                    if let Some(status) = self.child.try_wait()? {
+                        return Err(error.context(format!("the relay ended with {status}")));
+                    }
+                }
+            }
+            tokio::task::yield_now().await;
+        };
+        response.expect(200)
+    }
+
+    pub(super) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub(super) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Sends a signal to this process and no other.
+    pub(super) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self.child.id().context("the relay has already ended")?;
+        let pid = i32::try_from(pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("a process id")?;
+        kill_process(pid, signal).context("could not signal the relay")
+    }
+
+    /// Waits for its end, and says how long that took.
+    pub(super) async fn exit(&mut self) -> anyhow::Result<(ExitStatus, Duration)> {
+        let stopwatch = Stopwatch::start();
+        let status = self.child.wait().await?;
+        let elapsed = stopwatch.elapsed();
+        self.log.ended().await;
+        Ok((status, elapsed))
+    }
+
+    /// Waits for an end with code 0 within `limit`.
+    pub(super) async fn exits_cleanly_within(&mut self, limit: Duration) -> anyhow::Result<()> {
+        let (status, elapsed) = self.exit().await?;
+        if status.code() != Some(0) {
+            bail!("the relay ended with {status}");
+        }
+        anyhow::ensure!(
+            elapsed <= limit,
+            "the relay took {elapsed:?} to end, more than {limit:?}"
+        );
+        Ok(())
+    }
+
+    /// One plain GET on a connection of its own.
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Response> {
+        self.request(&Request::get(path)).await
+    }
+
+    /// One request on a connection of its own.
+    pub(super) async fn request(&self, request: &Request) -> anyhow::Result<Response> {
+        let mut peer = RawPeer::dial(self.addr).await?;
+        peer.send_bytes(&request.bytes()).await?;
+        peer.response().await
+    }
+
+    /// `connected_binaries` and `connected_phones`.
+    pub(super) async fn connected(&self) -> anyhow::Result<(u64, u64)> {
+        let body: serde_json::Value = serde_json::from_slice(&self.get("/healthz").await?.body)?;
+        let count = |key: &str| {
+            body[key]
+                .as_u64()
+                .with_context(|| format!("no {key} in {body}"))
+        };
+        Ok((count("connected_binaries")?, count("connected_phones")?))
+    }
+
+    /// A daemon that holds `server_id`.
+    pub(super) async fn binary(&self, server_id: &str) -> anyhow::Result<Peer> {
+        let mark = self.log.mark();
+        let peer = Peer::upgrade(self.addr, &Request::binary(server_id)).await?;
+        self.log
+            .event(mark, "server_claimed", &[("server_id", server_id)])
+            .await?;
+        Ok(peer)
+    }
+
+    /// A phone registered under `server_id`, and its conn_id.
+    pub(super) async fn phone(&self, server_id: &str) -> anyhow::Result<(Peer, String)> {
+        let (request, name) = Request::named_phone(server_id);
+        let mark = self.log.mark();
+        let peer = Peer::upgrade(self.addr, &request).await?;
+        Ok((peer, self.registered(mark, &name).await?))
+    }
+
+    /// As [`Relay::binary`], frame by frame.
+    pub(super) async fn raw_binary(&self, server_id: &str) -> anyhow::Result<RawPeer> {
+        let mark = self.log.mark();
+        let peer = RawPeer::upgrade(self.addr, &Request::binary(server_id)).await?;
+        self.log
+            .event(mark, "server_claimed", &[("server_id", server_id)])
+            .await?;
+        Ok(peer)
+    }
+
+    /// As [`Relay::phone`], frame by frame.
+    pub(super) async fn raw_phone(&self, server_id: &str) -> anyhow::Result<(RawPeer, String)> {
+        let (request, name) = Request::named_phone(server_id);
+        let mark = self.log.mark();
+        let peer = RawPeer::upgrade(self.addr, &request).await?;
+        Ok((peer, self.registered(mark, &name).await?))
+    }
+
+    /// A phone with a receive buffer of a few KiB, so that what it does not read piles up in the relay.
+    pub(super) async fn narrow_phone(&self, server_id: &str) -> anyhow::Result<(RawPeer, String)> {
+        let (request, name) = Request::named_phone(server_id);
+        let mark = self.log.mark();
+        let mut peer = RawPeer::dial_narrow(self.addr).await?;
+        peer.handshake(&request).await?;
+        Ok((peer, self.registered(mark, &name).await?))
+    }
+
+    /// A daemon with a receive buffer of a few KiB.
+    pub(super) async fn narrow_binary(&self, server_id: &str) -> anyhow::Result<RawPeer> {
+        let mark = self.log.mark();
+        let mut peer = RawPeer::dial_narrow(self.addr).await?;
+        peer.handshake(&Request::binary(server_id)).await?;
+        self.log
+            .event(mark, "server_claimed", &[("server_id", server_id)])
+            .await?;
+        Ok(peer)
+    }
+
+    /// The conn_id of the phone that calls itself `device_name`.
+    async fn registered(&self, mark: Mark, device_name: &str) -> anyhow::Result<String> {
+        let event = self
+            .log
+            .event(mark, "phone_registered", &[("device_name", device_name)])
+            .await?;
+        event
+            .get("conn_id")
+            .map(str::to_owned)
+            .context("`phone_registered` has no conn_id")
+    }
+}
+
+fn listen_at(addr: SocketAddr) -> String {
+    format!("--insecure-listen={addr}")
+}
+
+/// A relay without the environment that the reference calls configuration, its standard error piped.
+pub(super) fn command(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
+    for variable in [
+        "PYRYCODE_RELAY_PRODUCTION",
+        "PYRYCODE_RELAY_SINGLE_INSTANCE",
+        "PYRYCODE_RELAY_FCM_CREDENTIALS",
+        "FLY_APP_NAME",
+        "RUST_LOG",
+    ] {
+        command.env_remove(variable);
+    }
+    command
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}

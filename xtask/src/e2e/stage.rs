@@ -1,0 +1,95 @@
+//! What one scenario may use: relays of its own, started from the binary under test.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::log::Log;
+use super::relay::Relay;
+
+/// The relays of one scenario.
+#[derive(Debug)]
+pub(super) struct Stage {
+    binary: PathBuf,
+    rounds: Option<NonZeroU32>,
+    logs: Mutex<Vec<Log>>,
+}
+
+impl Stage {
+    pub(super) fn new(binary: PathBuf, rounds: Option<NonZeroU32>) -> Self {
+        Self {
+            binary,
+            rounds,
+            logs: Mutex::default(),
+        }
+    }
+
+    /// A relay with no flags beyond its address, ready to serve.
+    ///
+    /// # Errors
+    ///
+    /// It did not start.
+    pub(super) async fn relay(&self) -> anyhow::Result<Relay> {
+        self.relay_with(&[]).await
+    }
+
+    /// A relay with these flags, ready to serve.
+    ///
+    /// # Errors
+    ///
+    /// It did not start.
+    pub(super) async fn relay_with(&self, flags: &[&str]) -> anyhow::Result<Relay> {
+        let mut relay = Relay::start(&self.binary, flags)?;
+        self.logs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(relay.log().clone());
+        relay.ready().await?;
+        Ok(relay)
+    }
+
+    /// A relay that logs everything it can.
+    ///
+    /// # Errors
+    ///
+    /// It did not start.
+    pub(super) async fn verbose_relay(&self) -> anyhow::Result<Relay> {
+        let mut relay = Relay::start_verbose(&self.binary)?;
+        self.logs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(relay.log().clone());
+        relay.ready().await?;
+        Ok(relay)
+    }
+
+    /// The binary under test.
+    pub(super) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// How often a scenario that repeats itself does so.
+    pub(super) fn rounds(&self, default: u32) -> u32 {
+        self.rounds.map_or(default, NonZeroU32::get)
+    }
+
+    /// The last lines of what each relay logged.
+    pub(super) fn logs(&self, lines: usize) -> String {
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let tails = logs.iter().enumerate().map(|(index, log)| {
+            let all = log.lines();
+            let tail: Vec<String> = all
+                .iter()
+                .skip(all.len().saturating_sub(lines))
+                .map(|line| format!("     | {line}\n"))
+                .collect();
+            format!(
+                "     relay {} logged {} lines:\n{}",
+                index + 1,
+                all.len(),
+                tail.concat()
+            )
+        });
+        tails.collect()
+    }
+}
