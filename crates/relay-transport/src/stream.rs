@@ -1,5 +1,6 @@
 //! The byte stream under a WebSocket: a bare TCP socket where we can have it, anything else behind one box.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -31,6 +32,33 @@ impl Stream {
             }
             Err(upgraded) => (Self::Other(Box::new(TokioIo::new(upgraded))), Vec::new()),
         }
+    }
+}
+
+/// How far to read ahead of a peer whose frames nobody handles yet; past this its TCP window fills.
+const MAX_READ_AHEAD: usize = 16 << 10;
+
+impl Stream {
+    /// Resolves when the peer ends its half or resets; what it sends before that is appended to `ahead`.
+    ///
+    /// # Cancel safety
+    /// Nothing that was read is lost.
+    pub(crate) async fn ended(&mut self, ahead: &mut Vec<u8>) {
+        poll_fn(|cx| {
+            while ahead.len() < MAX_READ_AHEAD {
+                let mut bytes = [0; 2048];
+                let mut buf = ReadBuf::new(&mut bytes);
+                match Pin::new(&mut *self).poll_read(cx, &mut buf) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                        ahead.extend_from_slice(buf.filled());
+                    }
+                    Poll::Ready(_) => return Poll::Ready(()),
+                }
+            }
+            Poll::Pending
+        })
+        .await;
     }
 }
 

@@ -145,6 +145,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
     }
 
     fn fire_timers(&mut self, now: Instant) {
+        if self.is_paused {
+            // Silence that we made ourselves is no sign of death.
+            self.heartbeat.heard();
+        }
         if self.closing.is_open() {
             match self.heartbeat.poll(now) {
                 Beat::Nothing => {}
@@ -176,12 +180,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
             if self.is_over || self.is_at_eof {
                 return;
             }
-            if self.is_paused && self.closing.is_open() {
-                if self.endpoint.poll_room(cx).is_pending() {
-                    return;
-                }
-                // Silence that we made ourselves is no sign of death.
-                self.heartbeat.heard();
+            let must_wait = self.is_paused && self.closing.is_open();
+            if must_wait && self.endpoint.poll_room(cx).is_pending() {
+                return;
             }
             self.is_paused = false;
             if let Some(mut carry) = self.reader.take_carry() {

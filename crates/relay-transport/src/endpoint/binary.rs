@@ -26,20 +26,21 @@ struct BinaryEndpoint {
 
 /// Runs one binary's connection.
 pub(crate) async fn serve(arrival: Arrival) {
-    let Some(arrived) = arrival.arrive().await else {
+    let Some(mut arrived) = arrival.arrive().await else {
         return;
     };
     let shared = Arc::clone(&arrived.shared);
-    let claim = probe::claim(
-        &shared.registry,
-        &shared.config,
-        &arrived.server_id,
-        arrived.origin,
-    );
-    match claim.await {
+    let server_id = arrived.server_id.clone();
+    let claim = probe::claim(&shared.registry, &shared.config, &server_id, arrived.origin);
+    let claim = tokio::select! {
+        biased;
+        claim = claim => claim,
+        // A claimant that is gone must not displace anybody.
+        () = arrived.stream.ended(&mut arrived.leftover) => return,
+    };
+    match claim {
         Ok(claimed) => run(arrived, claimed).await,
         Err(Declined::Held) => {
-            let server_id = arrived.server_id.clone();
             let remote = arrived.origin;
             let close = Close::refused(CloseCode::SERVER_IN_USE, "server-id already claimed");
             refuse(arrived, close).await;

@@ -77,6 +77,6 @@ fn fresh(binary: Binary) -> Claimed {
 fn declined(error: ClaimError) -> Declined {
     match error {
         ClaimError::Held(_) => Declined::Held,
-        _ => Declined::Draining,
+        ClaimError::Draining | _ => Declined::Draining,
     }
 }

@@ -93,8 +93,9 @@ impl Decoder {
     }
 
     /// Between two frames and between two messages.
+    #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.stage, Stage::Head(head) if head.is_empty()) && !self.mid_message()
+        matches!(self.stage, Stage::Head(head) if head.as_bytes().is_empty()) && !self.mid_message()
     }
 
     /// Heap bytes held.

@@ -62,10 +62,6 @@ impl PartialHead {
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
 }
 
 /// A frame whose head has been read.

@@ -22,7 +22,7 @@ mod tests;
 mod utf8;
 mod violation;
 
-pub(crate) use close::{PeerClose, may_send};
+pub(crate) use close::PeerClose;
 pub(crate) use decode::Decoder;
 pub(crate) use encode::{Encoded, close_frame, ping, pong};
 pub(crate) use event::{Decoded, Event, Message};

@@ -1,5 +1,6 @@
 //! Close frames from a peer, and which codes exist.
 
+use super::super::close::may_send;
 use super::*;
 
 fn close(payload: impl AsRef<[u8]>) -> Outcome {

@@ -1,6 +1,7 @@
 //! The decoder against the reference, on random streams in random cuts.
 //!
-//! The seed is fixed; `PROPTEST_CASES` raises the number of cases, and a failing one is kept in `proptest-regressions/`.
+//! The seed is fixed, `PROPTEST_CASES` raises the number of cases, and one that fails is kept in
+//! `proptest-regressions/`, to be committed with the fix.
 
 use proptest::prelude::*;
 use proptest::sample::select;

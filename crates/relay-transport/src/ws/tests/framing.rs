@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// `stream` is fine up to its `proof`th byte, with which it commits `violation`, whatever the cuts and whatever follows.
+/// `stream` is fine up to its `proof`th byte, with which it commits `violation`, whatever the cuts and what follows.
 fn check(name: &str, stream: &[u8], proof: usize, violation: Violation) {
     let before = run_every_cut(MAX, &stream[..proof - 1]);
     assert_eq!(

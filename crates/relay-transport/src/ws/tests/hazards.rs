@@ -1,4 +1,4 @@
-//! The fastwebsockets hazards, see docs/ARCHITECTURE.md: a test for each that lies in the codec, `hNN_` being its label.
+//! The fastwebsockets hazards, see docs/ARCHITECTURE.md: a test for each that lies in the codec, `hNN_` its label.
 //!
 //! Elsewhere, see connection tests:
 //! * H3, in part: when pongs are written, and that only the newest is;

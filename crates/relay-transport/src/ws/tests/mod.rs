@@ -1,87 +1,23 @@
-//! What the codec's tests share: client frames in the making, and a run of the decoder over bytes in given cuts.
+//! What the codec's tests share: a run of the decoder over bytes in given cuts, and what it made of them.
 
+mod client;
 mod closing;
 mod differential;
 mod encoding;
 mod framing;
 mod hazards;
+mod limits;
 mod memory;
 mod messages;
 mod reference;
 mod utf8;
 
+use client::*;
+
 use super::*;
 
 /// The product's limit on a message.
 const MAX: usize = 262_144;
-
-const KEY: [u8; 4] = [0x11, 0x82, 0x33, 0xf4];
-
-const FIN: u8 = 0x80;
-const CONTINUATION: u8 = 0x0;
-const TEXT: u8 = 0x1;
-const BINARY: u8 = 0x2;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const PONG: u8 = 0xa;
-
-/// How a frame's length is written.
-#[derive(Clone, Copy, Debug)]
-enum Length {
-    Minimal,
-    Wide16(u16),
-    Wide64(u64),
-}
-
-/// A masked client frame: `first` is its first byte.
-fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
-    frame_with(first, Length::Minimal, Some(KEY), payload)
-}
-
-fn frame_with(
-    first: u8,
-    length: Length,
-    key: Option<[u8; 4]>,
-    payload: impl AsRef<[u8]>,
-) -> Vec<u8> {
-    let payload = payload.as_ref();
-    let mut bytes = head(first, length, key, payload.len());
-    let key = key.unwrap_or_default();
-    bytes.extend(
-        payload
-            .iter()
-            .zip(key.iter().cycle())
-            .map(|(byte, key)| byte ^ key),
-    );
-    bytes
-}
-
-/// A head that announces `payload_len` bytes, or whatever `length` says.
-fn head(first: u8, length: Length, key: Option<[u8; 4]>, payload_len: usize) -> Vec<u8> {
-    let mask_bit = if key.is_some() { 0x80 } else { 0 };
-    let mut bytes = vec![first];
-    match length {
-        Length::Minimal if payload_len < 126 => bytes.push(mask_bit | payload_len as u8),
-        Length::Minimal if payload_len < 65_536 => {
-            bytes.push(mask_bit | 126);
-            bytes.extend((payload_len as u16).to_be_bytes());
-        }
-        Length::Minimal => {
-            bytes.push(mask_bit | 127);
-            bytes.extend((payload_len as u64).to_be_bytes());
-        }
-        Length::Wide16(length) => {
-            bytes.push(mask_bit | 126);
-            bytes.extend(length.to_be_bytes());
-        }
-        Length::Wide64(length) => {
-            bytes.push(mask_bit | 127);
-            bytes.extend(length.to_be_bytes());
-        }
-    }
-    bytes.extend(key.into_iter().flatten());
-    bytes
-}
 
 /// An [`Event`] that owns its payload.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -170,6 +106,7 @@ fn run<'a>(max: usize, parts: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
                     }
                 }
                 Err(violation) => {
+                    assert!(!decoder.is_idle(), "a violation is the end");
                     assert!(
                         decoder.buffered_bytes() <= 125,
                         "a violation left a message"
