@@ -1,6 +1,6 @@
 //! The standalone relay: command line, boot checks, logging and signals around the library crates.
 //!
-//! [`run`] is the whole process life as one future, so that a test can drive it with made-up signals; [`main`] gives
+//! [`run()`] is the whole process life as one future, so that a test can drive it with made-up signals; [`main()`] gives
 //! it a runtime and the real ones.
 //! This package wires and decides nothing about traffic.
 
@@ -19,7 +19,7 @@ use std::process::ExitCode;
 pub use run::{VERSION, run};
 pub use signals::StopRequest;
 
-/// The process: runtime, signals, [`run`].
+/// The process: runtime, signals, [`run()`].
 #[must_use]
 pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()

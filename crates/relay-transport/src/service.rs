@@ -186,6 +186,13 @@ impl Shared {
     }
 }
 
+/// The grace timer must not outlive the last handle.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
 /// Ends the grace windows of binaries that did not come back, until the relay stops.
 async fn end_grace_windows(registry: Registry, stop: CancellationToken) {
     let tick = async {
