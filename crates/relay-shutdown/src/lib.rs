@@ -1,6 +1,6 @@
 //! Ending a relay cleanly: the order of the steps, their deadlines, and the account of what happened.
 //!
-//! [`shutdown`] drains a registry and any servers around it, the relay's own or the embedder's. What to do next is
+//! [`shutdown()`] drains a registry and any servers around it, the relay's own or the embedder's. What to do next is
 //! decided by a pure step machine; this crate's only future carries it out.
 //! It knows no socket and no server type: what it needs of a server is [`relay_core::DrainServer`].
 

@@ -2,7 +2,7 @@
 //!
 //! * phone to binary: [`check_frame`], then [`frame_prefix`] + the phone's own bytes + [`FRAME_SUFFIX`];
 //! * relay to binary: [`notice`];
-//! * binary to relay: [`parse`].
+//! * binary to relay: [`parse()`].
 //!
 //! It must not know who is connected, whether a `conn_id` names anybody, whether a close code may be sent, or what a
 //! frame or a wake says: those bytes pass through unread.
