@@ -87,7 +87,8 @@ impl BinaryLeg {
             .iter()
             .map(|route| envelope::notice(&route.phone.conn_id.to_string(), code));
         if self.outbox.close_after(close, notices) {
-            due.iter_mut().for_each(|route| route.notice = Notice::Given);
+            due.iter_mut()
+                .for_each(|route| route.notice = Notice::Given);
         }
     }
 

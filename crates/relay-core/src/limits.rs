@@ -8,7 +8,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Phones per server-id. Default 16, inclusive; a daemon serves one household.
     pub max_phones_per_server: usize,
-    /// How long a server-id stays reserved, phones attached, after its binary left. Default 30 s.
+    /// How long a server-id stays reserved, phones attached, after its binary left. Default 30 s; one that ends
+    /// beyond what an [`Instant`](std::time::Instant) can hold never ends.
     pub grace: Duration,
     /// Bytes queued for one phone. Default 32 MiB: the largest legal attachment, 16 MiB, is 373 frames and
     /// 30.2 MB on the wire, sent without pacing.

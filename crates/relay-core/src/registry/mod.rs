@@ -1,7 +1,7 @@
 //! Who is connected: server-ids, their binaries, their phones, and the one switch that ends it all.
 //!
 //! Every check-and-set is one step under the map's lock, and no socket is touched under any lock. The map's lock is
-//! taken when somebody comes or goes and never for a frame. Locks nest in one order: map, routes, outbox.
+//! taken when somebody comes or goes and never for a frame. Locks nest in one order: relief, map, routes, outbox.
 
 mod grace;
 
@@ -292,7 +292,9 @@ impl Registry {
             .await;
     }
 
-    /// Every live leg, binaries and phones: fresh, consistent, the lock already released.
+    /// Every live leg, binaries and phones, freshly collected, with the lock already released.
+    ///
+    /// A leg that comes or goes meanwhile may be in it or not; after [`Registry::begin_drain`] none comes.
     pub fn snapshot(&self) -> Snapshot {
         let state = self.shared.state.read();
         let mut snapshot = Snapshot {

@@ -42,7 +42,10 @@ fn a_large_message_gets_a_chunk_to_its_measure() {
     let large = outbox.take_chunk().expect("queued");
     assert_eq!(payloads(large.bytes()).len(), 1);
     assert_eq!(large.pinned(), 262_144 + MAX_HEAD);
-    assert_eq!(payloads(outbox.take_chunk().expect("queued").bytes()).len(), 1);
+    assert_eq!(
+        payloads(outbox.take_chunk().expect("queued").bytes()).len(),
+        1
+    );
 }
 
 #[test]

@@ -58,7 +58,11 @@ fn a_later_close_can_only_shorten_the_flush() {
         let order = outbox.order().expect("closing");
         assert_eq!(order.flush, in_force, "{first:?} then {later:?}");
         let left = write_all(&outbox).len();
-        assert_eq!(left, usize::from(in_force != nothing), "{first:?} {later:?}");
+        assert_eq!(
+            left,
+            usize::from(in_force != nothing),
+            "{first:?} {later:?}"
+        );
     }
 }
 
@@ -86,7 +90,11 @@ fn nothing_is_queued_behind_a_close() {
 fn last_words_go_behind_the_last_frame_and_only_once() {
     let outbox = to_binary();
     outbox.push_text("frame");
-    let words = || ["one", "two"].into_iter().map(|word| word.as_bytes().to_vec());
+    let words = || {
+        ["one", "two"]
+            .into_iter()
+            .map(|word| word.as_bytes().to_vec())
+    };
     outbox.close_after(Close::drain(LONG), words());
     outbox.close_after(Close::drain(LONG), words());
     assert_eq!(write_all(&outbox), ["frame", "one", "two"]);

@@ -39,7 +39,11 @@ fn check(layout: &str) {
             .sum();
         let stats = outbox.stats();
         assert_eq!(stats.frames_to_binaries, got_out, "{layout} at {written}");
-        assert_eq!(stats.frames_to_binaries_dropped, frames - got_out, "{layout} at {written}");
+        assert_eq!(
+            stats.frames_to_binaries_dropped,
+            frames - got_out,
+            "{layout} at {written}"
+        );
         assert_eq!(outbox.charged(), 0);
     }
 }
@@ -58,7 +62,11 @@ fn a_written_chunk_counts_its_frames_and_not_its_notices() {
     outbox.push_notice(b"{}").expect("open");
     outbox.push_text("two");
     let chunk = outbox.take_chunk().expect("queued");
-    assert_eq!(outbox.stats().frames_to_binaries, 0, "not before it is written");
+    assert_eq!(
+        outbox.stats().frames_to_binaries,
+        0,
+        "not before it is written"
+    );
     outbox.written(chunk);
     assert_eq!(outbox.stats().frames_to_binaries, 2);
 }
@@ -83,7 +91,9 @@ fn a_drain_counts_every_frame_as_flushed_or_dropped() {
             outbox.push_len(65_000);
         }
         outbox.written(outbox.take_chunk().expect("queued"));
-        closes_before.into_iter().for_each(|close| outbox.close(close));
+        closes_before
+            .into_iter()
+            .for_each(|close| outbox.close(close));
         outbox.close(Close::drain(Duration::from_secs(5)));
         outbox.written(outbox.take_chunk().expect("queued"));
         outbox.torn(outbox.take_chunk().expect("queued"), 64_000);

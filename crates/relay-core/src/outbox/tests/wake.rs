@@ -9,6 +9,9 @@ use crate::testing::counting_waker;
 
 const HIGH_WATER: usize = 1000;
 
+/// Something done to an outbox.
+struct Event(&'static str, fn(&Outbox));
+
 #[test]
 fn a_push_wakes_the_connection_that_waits_for_a_chunk_once() {
     let outbox = to_phone();
@@ -38,12 +41,12 @@ fn a_push_does_not_wake_a_connection_that_wants_no_chunk() {
 
 #[test]
 fn orders_wake_the_connection_whatever_it_waits_for() {
-    let orders: [(&str, fn(&Outbox)); 3] = [
-        ("close", |outbox| outbox.close(Close::evicted())),
-        ("cut", Outbox::cut),
-        ("ping", Outbox::ping),
+    let orders = [
+        Event("close", |outbox| outbox.close(Close::evicted())),
+        Event("cut", Outbox::cut),
+        Event("ping", Outbox::ping),
     ];
-    for (name, order) in orders {
+    for Event(name, order) in orders {
         for wants_chunk in [true, false] {
             let outbox = to_phone();
             let (wakes, waker) = counting_waker();
@@ -108,21 +111,23 @@ fn there_is_room_below_the_high_water_mark_only() {
 
 #[test]
 fn whatever_makes_room_or_waiting_pointless_wakes_every_waiter() {
-    let events: [(&str, fn(&Outbox)); 6] = [
-        ("written", |outbox| {
+    let events = [
+        Event("written", |outbox| {
             outbox.written(outbox.take_chunk().expect("queued"));
         }),
-        ("torn", |outbox| {
+        Event("torn", |outbox| {
             outbox.torn(outbox.take_chunk().expect("queued"), 3);
         }),
-        ("dropped", Outbox::drop_queued),
-        ("drained", |outbox| {
+        Event("dropped", Outbox::drop_queued),
+        Event("drained", |outbox| {
             outbox.close(Close::drain(Duration::from_secs(5)));
         }),
-        ("displaced", |outbox| outbox.close(Close::heartbeat_timeout())),
-        ("ended", Outbox::retire),
+        Event("displaced", |outbox| {
+            outbox.close(Close::heartbeat_timeout());
+        }),
+        Event("ended", Outbox::retire),
     ];
-    for (name, happens) in events {
+    for Event(name, happens) in events {
         let outbox = full_outbox();
         let waiters = [counting_waker(), counting_waker()];
         for (_, waker) in &waiters {

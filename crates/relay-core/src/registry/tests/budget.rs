@@ -1,7 +1,6 @@
 //! One budget for all queues: who pays when it is full, and that everything comes back.
 
 use std::sync::Barrier;
-use std::thread;
 
 use super::*;
 use crate::testing::write_all;
@@ -80,17 +79,25 @@ fn the_largest_backlog_goes_first_whoever_sends() {
     ] {
         let number = phones.len() % 2;
         let phone = relay.join(["even", "odd"][number]);
-        assert_eq!(deliver(&binaries[number], &phone, &frame(bytes)), Delivery::Queued);
+        assert_eq!(
+            deliver(&binaries[number], &phone, &frame(bytes)),
+            Delivery::Queued
+        );
         phones.push(phone);
         evicted.extend(pushes_out);
 
-        let closed: Vec<_> = (0..phones.len()).filter(|n| is_evicted(&phones[*n])).collect();
+        let closed: Vec<_> = (0..phones.len())
+            .filter(|n| is_evicted(&phones[*n]))
+            .collect();
         evicted.sort_unstable();
         assert_eq!(closed, evicted, "after {bytes} more");
         assert!(relay.registry.stats().queued_bytes <= 1_000_000);
     }
     assert_eq!(relay.registry.stats().backlog_evictions, 3);
-    assert_eq!(closed_with(phones[1].outbox()), (1011, "phone backlog full"));
+    assert_eq!(
+        closed_with(phones[1].outbox()),
+        (1011, "phone backlog full")
+    );
 }
 
 #[test]
@@ -117,7 +124,10 @@ fn what_is_being_written_is_not_a_reason_to_close_a_phone() {
     deliver(&binary, &writing, &frame(900_000));
     let chunk = writing.outbox().take(Waker::noop(), true).chunk;
     deliver(&binary, &queueing, &frame(100_000));
-    assert!(!is_evicted(&writing), "dropping its queue would free nothing");
+    assert!(
+        !is_evicted(&writing),
+        "dropping its queue would free nothing"
+    );
     assert!(is_evicted(&queueing));
     writing.outbox().written(chunk.expect("queued"));
     assert_eq!(relay.registry.stats().queued_bytes, 0);
@@ -132,7 +142,11 @@ fn frames_to_a_binary_count_and_push_out_phones() {
     sender.forward(frame(200_000).as_bytes()).expect("open");
     assert!(is_evicted(&slow));
     assert!(!is_evicted(&sender));
-    assert_eq!(write_all(binary.outbox()).len(), 1, "nothing towards a binary is dropped");
+    assert_eq!(
+        write_all(binary.outbox()).len(),
+        1,
+        "nothing towards a binary is dropped"
+    );
 }
 
 #[test]
@@ -147,32 +161,33 @@ fn an_eviction_under_load_is_noticed_like_any_other_end() {
 
 #[test]
 fn whatever_ends_a_leg_returns_its_bytes() {
-    let ends: [(&str, fn(&mut Relay, &mut Binary, &mut Phone)); 6] = [
-        ("phone left", |_, _, phone| {
+    struct Case(&'static str, fn(&mut Relay, &mut Binary, &mut Phone));
+    let cases = [
+        Case("phone left", |_, _, phone| {
             phone.leave(None);
         }),
-        ("binary left", |relay, binary, phone| {
+        Case("binary left", |relay, binary, phone| {
             binary.leave(relay.now);
             phone.leave(None);
         }),
-        ("reclaimed", |relay, binary, _| {
+        Case("reclaimed", |relay, binary, _| {
             binary.leave(relay.now);
             drop(relay.claim("s"));
         }),
-        ("taken over", |relay, _, _| {
+        Case("taken over", |relay, _, _| {
             drop(relay.take_over(&relay.incumbent("s")));
         }),
-        ("expired", |relay, binary, _| {
+        Case("expired", |relay, binary, _| {
             binary.leave(relay.now);
             relay.pass(Duration::from_secs(30));
         }),
-        ("drained", |relay, binary, phone| {
+        Case("drained", |relay, binary, phone| {
             relay.drain();
             binary.outbox().drop_queued();
             phone.outbox().drop_queued();
         }),
     ];
-    for (name, end) in ends {
+    for Case(name, end) in cases {
         let mut relay = Relay::new();
         let mut binary = relay.claim("s");
         let mut phone = relay.join("s");

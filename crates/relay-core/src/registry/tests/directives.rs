@@ -104,7 +104,10 @@ fn a_directive_for_a_phone_that_the_relay_closes_comes_too_late_to_waive_its_not
     let relay = Relay::with(Limits::default().max_phone_backlog(100));
     let binary = relay.claim("s");
     let mut phone = relay.join("s");
-    assert_eq!(deliver(&binary, &phone, &"x".repeat(100)), Delivery::BacklogFull);
+    assert_eq!(
+        deliver(&binary, &phone, &"x".repeat(100)),
+        Delivery::BacklogFull
+    );
     for frame in [None, Some("1")] {
         let delivery = direct(&binary, &phone, frame, 4401);
         assert_eq!(delivery, Delivery::PhoneClosing);
@@ -127,8 +130,15 @@ fn a_directive_that_does_not_fit_closes_with_its_own_code() {
         let delivery = direct(&binary, &phone, Some(&"x".repeat(1000)), code);
         assert_eq!(delivery, Delivery::BacklogFull);
         assert_eq!(closed_with(phone.outbox()), closed);
-        assert!(write_all(phone.outbox()).is_empty(), "the backlog is dropped");
-        assert_eq!(phone.leave(Some(closed.0)), Departure::NoNoticeDue, "it asked");
+        assert!(
+            write_all(phone.outbox()).is_empty(),
+            "the backlog is dropped"
+        );
+        assert_eq!(
+            phone.leave(Some(closed.0)),
+            Departure::NoNoticeDue,
+            "it asked"
+        );
     }
 }
 
@@ -143,7 +153,10 @@ fn a_directive_does_not_outlast_an_eviction() {
     let _new = relay.claim("s");
     let order = order(phone.outbox()).expect("closing");
     assert_eq!(order.cause, Cause::Directive, "the first close wins");
-    assert!(write_all(phone.outbox()).is_empty(), "but its flush is cut short");
+    assert!(
+        write_all(phone.outbox()).is_empty(),
+        "but its flush is cut short"
+    );
 }
 
 #[test]

@@ -1,13 +1,11 @@
 //! The drain: one switch, notices behind the last frame, nothing behind the notices, and the end of all members.
 
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Context;
-use std::thread;
+use std::collections::BTreeSet;
+use std::sync::{Barrier, Mutex};
 
 use super::*;
 use crate::close::{Cause, Flush};
-use crate::testing::{counting_waker, write_all};
+use crate::testing::write_all;
 use crate::{Delivery, Departure, ForwardError, JoinError};
 
 #[test]
@@ -67,7 +65,10 @@ fn a_binary_gets_its_notices_behind_its_last_frame_and_then_nothing() {
     notices.sort();
     let mut expected: Vec<_> = phones.iter().map(|phone| notice(phone, 1001)).collect();
     expected.sort();
-    assert_eq!(notices, expected, "one each, and none for the phone it closed itself");
+    assert_eq!(
+        notices, expected,
+        "one each, and none for the phone it closed itself"
+    );
 }
 
 #[test]
@@ -121,7 +122,10 @@ fn a_drain_tightens_a_close_under_way() {
     direct(&binary, &phone, Some("1"), 4401);
     relay.drain();
     let close = order(phone.outbox()).expect("closing");
-    assert_eq!((close.code.get(), close.flush), (4401, Flush::Within(FLUSH)));
+    assert_eq!(
+        (close.code.get(), close.flush),
+        (4401, Flush::Within(FLUSH))
+    );
     assert_eq!(write_all(phone.outbox()), ["1"]);
 }
 
@@ -162,92 +166,51 @@ fn draining_a_binary_that_has_left_tells_nobody_that_it_was_told() {
 }
 
 #[test]
-fn idle_waits_for_the_drain_and_for_every_member() {
+fn a_drain_counts_its_legs_as_closed_or_cut() {
     let relay = Relay::new();
-    let (wakes, waker) = counting_waker();
-    let cx = &mut Context::from_waker(&waker);
-    let registry = relay.registry.clone();
-    let mut idle = std::pin::pin!(registry.idle());
-    assert!(idle.as_mut().poll(cx).is_pending(), "empty, but not draining");
-
-    let mut binary = relay.claim("s");
-    let mut phone = relay.join("s");
-    relay.registry.begin_drain();
-    assert_eq!(wakes.count(), 1);
-    assert!(idle.as_mut().poll(cx).is_pending());
-    phone.leave(None);
-    binary.leave(relay.now);
-    assert!(idle.as_mut().poll(cx).is_pending(), "they still close");
-    drop(phone);
-    assert!(idle.as_mut().poll(cx).is_pending());
-    drop(binary);
-    assert!(wakes.count() >= 2);
-    assert!(idle.as_mut().poll(cx).is_ready());
+    let (mut clean, cut) = (relay.claim("clean"), relay.claim("cut"));
+    let (mut phone, before) = (relay.join("clean"), relay.join("clean"));
+    drop(before);
+    relay.drain();
+    clean.leave(relay.now);
+    clean.closed_cleanly();
+    phone.closed_cleanly();
+    drop((clean, cut, phone));
+    let stats = relay.registry.stats();
+    assert_eq!((stats.drain_legs_closed, stats.drain_legs_cut), (2, 1));
 }
 
-#[test]
-fn idle_and_draining_are_levels() {
-    let relay = Relay::new();
-    let cx = &mut Context::from_waker(Waker::noop());
-    assert!(std::pin::pin!(relay.registry.draining()).poll(cx).is_pending());
-    relay.registry.begin_drain();
-    for _ in 0..2 {
-        assert!(std::pin::pin!(relay.registry.draining()).poll(cx).is_ready());
-        assert!(std::pin::pin!(relay.registry.idle()).poll(cx).is_ready());
-    }
-}
-
-#[test]
-fn draining_wakes_every_waiter() {
-    let relay = Relay::new();
-    let (wakes, waker) = counting_waker();
-    let cx = &mut Context::from_waker(&waker);
-    let mut first = std::pin::pin!(relay.registry.draining());
-    let mut second = std::pin::pin!(relay.registry.draining());
-    assert!(first.as_mut().poll(cx).is_pending());
-    assert!(second.as_mut().poll(cx).is_pending());
-    relay.registry.begin_drain();
-    assert_eq!(wakes.count(), 2);
-    assert!(first.as_mut().poll(cx).is_ready());
-    assert!(second.as_mut().poll(cx).is_ready());
-}
-
-/// Whoever gets in is in the snapshot that follows the switch and keeps the registry from being idle.
+/// Whoever gets in is in the snapshot that follows the switch.
 #[test]
 fn nobody_slips_in_beside_the_switch() {
-    for round in 0..500 {
+    for round in 0..300 {
         let relay = Relay::new();
         let _seed = relay.claim("seed");
-        let barrier = Barrier::new(3);
-        let is_over = AtomicBool::new(false);
+        let (start, end) = (Barrier::new(3), Barrier::new(3));
         thread::scope(|scope| {
             let claimant = scope.spawn(|| {
-                barrier.wait();
+                start.wait();
                 let claimed: Vec<_> = (0..20)
                     .map_while(|number| relay.try_claim(&number.to_string()).ok())
                     .collect();
-                while !is_over.load(Ordering::Acquire) {
-                    std::hint::spin_loop();
-                }
+                end.wait();
                 claimed.len()
             });
             let dialling = scope.spawn(|| {
-                barrier.wait();
+                start.wait();
                 let joined: Vec<_> = (0..16)
                     .map_while(|_| relay.registry.join(&id("seed"), relay.now).ok())
                     .collect();
-                while !is_over.load(Ordering::Acquire) {
-                    std::hint::spin_loop();
-                }
+                end.wait();
                 joined.len()
             });
-            barrier.wait();
-            for _ in 0..(round % 50) * 20 {
+            start.wait();
+            for _ in 0..round % 50 * 20 {
                 std::hint::spin_loop();
             }
             relay.registry.begin_drain();
             let snapshot = relay.registry.snapshot();
-            is_over.store(true, Ordering::Release);
+            end.wait();
             assert_eq!(snapshot.binaries(), 1 + claimant.join().unwrap());
             assert_eq!(snapshot.phones(), dialling.join().unwrap());
         });
@@ -255,55 +218,36 @@ fn nobody_slips_in_beside_the_switch() {
 }
 
 #[test]
-fn a_claim_that_is_seen_keeps_the_registry_from_being_idle() {
-    for _ in 0..2000 {
-        let relay = Relay::new();
-        let is_over = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                let claimed = relay.try_claim("s");
-                while !is_over.load(Ordering::Acquire) {
-                    std::hint::spin_loop();
-                }
-                drop(claimed);
-            });
-            while relay.registry.snapshot().binaries() == 0 {
-                std::hint::spin_loop();
-            }
-            relay.registry.begin_drain();
-            let cx = &mut Context::from_waker(Waker::noop());
-            let is_idle = std::pin::pin!(relay.registry.idle()).poll(cx).is_ready();
-            is_over.store(true, Ordering::Release);
-            assert!(!is_idle);
-        });
-    }
-}
-
-#[test]
 fn a_phone_that_leaves_during_the_drain_is_told_once() {
-    for round in 0..500 {
-        let relay = Relay::new();
-        let binary = relay.claim("s");
-        let mut phones: Vec<_> = (0..16).map(|_| relay.join("s")).collect();
-        let barrier = Barrier::new(2);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                barrier.wait();
-                for phone in &mut phones {
-                    let departure = phone.leave(Some(1001));
-                    assert_ne!(departure, Departure::NoticeLost);
-                }
-            });
-            barrier.wait();
-            for _ in 0..(round % 50) * 20 {
-                std::hint::spin_loop();
-            }
-            relay.drain();
-        });
-        let mut read = write_all(binary.outbox());
-        read.sort();
-        let mut expected: Vec<_> = phones.iter().map(|phone| notice(phone, 1001)).collect();
-        expected.sort();
-        assert_eq!(read, expected);
+    let rounds: Vec<_> = (0..1000)
+        .map(|_| {
+            let relay = Relay::new();
+            let binary = relay.claim("s");
+            let phones: Vec<_> = (0..16).map(|_| relay.join("s")).collect();
+            let notices = phones.iter().map(|phone| notice(phone, 1001));
+            let notices: BTreeSet<_> = notices.collect();
+            (
+                relay.registry.snapshot(),
+                binary,
+                notices,
+                Mutex::new(phones),
+            )
+        })
+        .collect();
+    let departures = race(
+        rounds.len(),
+        |round| {
+            let mut phones = rounds[round].3.lock().expect("no panic");
+            let leave = |phone: &mut Phone| phone.leave(Some(1001));
+            phones.iter_mut().map(leave).collect::<Vec<_>>()
+        },
+        |round| rounds[round].0.legs()[0].drain(FLUSH),
+    );
+    for (round, (departures, ())) in departures.into_iter().enumerate() {
+        let (_, binary, notices, _) = &rounds[round];
+        assert!(!departures.contains(&Departure::NoticeLost));
+        let read = write_all(binary.outbox());
+        assert_eq!(read.len(), 16);
+        assert_eq!(&read.into_iter().collect::<BTreeSet<_>>(), notices);
     }
 }

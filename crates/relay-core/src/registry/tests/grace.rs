@@ -21,7 +21,10 @@ fn c34_phones_outlive_their_binary_until_another_claims() {
     assert_eq!(order(phone.outbox()), None, "a silent phone stays open");
 
     let new = relay.claim("s");
-    assert_eq!(closed_with(phone.outbox()), (4404, "binary reclaimed server-id"));
+    assert_eq!(
+        closed_with(phone.outbox()),
+        (4404, "binary reclaimed server-id")
+    );
     assert_eq!(relay.connected(), (1, 0));
     assert_eq!(phone.leave(Some(4404)), Departure::NoNoticeDue);
 

@@ -7,12 +7,15 @@ mod churn;
 mod directives;
 mod drain;
 mod grace;
+mod idle;
 mod model;
 mod phones;
 mod snapshot;
 mod takeover;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::close::Close;
@@ -108,10 +111,11 @@ fn routed(phone: &Phone, frame: &str) -> String {
 
 /// What the binary reads when this phone has gone.
 fn notice(phone: &Phone, code: u16) -> String {
-    format!(
-        r#"{{"conn_id":"{}","close_code":{code}}}"#,
-        phone.conn_id()
-    )
+    notice_of(&phone.conn_id().to_string(), code)
+}
+
+fn notice_of(conn_id: &str, code: u16) -> String {
+    format!(r#"{{"conn_id":"{conn_id}","close_code":{code}}}"#)
 }
 
 /// Addresses a phone as a binary's envelope does.
@@ -122,4 +126,44 @@ fn deliver(binary: &Binary, phone: &Phone, frame: &str) -> crate::Delivery {
 fn direct(binary: &Binary, phone: &Phone, frame: Option<&str>, code: u16) -> crate::Delivery {
     let conn_id = phone.conn_id().to_string();
     binary.deliver(&conn_id, frame.map(str::as_bytes), Some(code))
+}
+
+/// Does two things at the same time, round after round with a different head start, and returns what came of each.
+fn race<L: Send, R>(
+    rounds: usize,
+    left: impl Fn(usize) -> L + Sync,
+    right: impl Fn(usize) -> R,
+) -> Vec<(L, R)> {
+    let arrived = AtomicUsize::new(0);
+    let meet = |round: usize| {
+        arrived.fetch_add(1, Ordering::SeqCst);
+        for spins in 0.. {
+            if arrived.load(Ordering::SeqCst) >= 2 * (round + 1) {
+                break;
+            }
+            // Waking from a blocking barrier takes longer than what is raced here.
+            if spins % 1000 == 999 {
+                thread::yield_now();
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let left = scope.spawn(|| {
+            let run = |round| {
+                meet(round);
+                left(round)
+            };
+            (0..rounds).map(run).collect::<Vec<_>>()
+        });
+        let run = |round| {
+            meet(round);
+            for _ in 0..round % 64 {
+                std::hint::spin_loop();
+            }
+            right(round)
+        };
+        let right: Vec<_> = (0..rounds).map(run).collect();
+        let left = left.join().expect("no panic");
+        left.into_iter().zip(right).collect()
+    })
 }

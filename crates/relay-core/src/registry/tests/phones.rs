@@ -2,7 +2,6 @@
 
 use std::sync::Barrier;
 use std::task::{Context, Poll};
-use std::thread;
 
 use super::*;
 use crate::testing::{counting_waker, write_all};
@@ -48,7 +47,10 @@ fn c19_a_binary_cannot_reach_the_phones_of_another() {
     let (_one, two) = (relay.claim("1"), relay.claim("2"));
     let phone = relay.join("1");
     assert_eq!(deliver(&two, &phone, "1"), Delivery::UnknownPhone);
-    assert_eq!(direct(&two, &phone, Some("1"), 4401), Delivery::UnknownPhone);
+    assert_eq!(
+        direct(&two, &phone, Some("1"), 4401),
+        Delivery::UnknownPhone
+    );
     assert!(write_all(phone.outbox()).is_empty());
     assert_eq!(order(phone.outbox()), None);
 }
@@ -198,15 +200,16 @@ fn a_full_binary_makes_its_phones_wait_until_there_is_room() {
 
 #[test]
 fn a_phone_waiting_for_room_is_let_go_when_its_binary_ends() {
-    let ends: [(&str, fn(&Relay, &mut Binary)); 3] = [
-        ("left", |relay, binary| binary.leave(relay.now)),
-        ("drained", |relay, _| relay.drain()),
-        ("displaced", |relay, _| {
+    struct Case(&'static str, fn(&Relay, &mut Binary));
+    let cases = [
+        Case("left", |relay, binary| binary.leave(relay.now)),
+        Case("drained", |relay, _| relay.drain()),
+        Case("displaced", |relay, _| {
             let new = relay.take_over(&relay.incumbent("s")).expect("silent");
             std::mem::forget(new);
         }),
     ];
-    for (name, end) in ends {
+    for Case(name, end) in cases {
         let relay = Relay::with(Limits::default().binary_high_water(1));
         let mut binary = relay.claim("s");
         let phone = relay.join("s");

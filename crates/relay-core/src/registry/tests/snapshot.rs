@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Barrier;
-use std::thread;
 
 use super::*;
 use crate::snapshot::Leg;
@@ -147,7 +146,10 @@ fn is_race_free_under_sixteen_threads() {
                         assert!(unique.contains(&phone.conn_id()), "our own are in it");
                     }
                     assert!(snapshot.binaries() >= 1 && snapshot.binaries() <= THREADS);
-                    assert_eq!(snapshot.legs().len(), snapshot.binaries() + snapshot.phones());
+                    assert_eq!(
+                        snapshot.legs().len(),
+                        snapshot.binaries() + snapshot.phones()
+                    );
 
                     drop(phones);
                     binary.leave(relay.now);

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::sync::Barrier;
 use std::task::{Context, Poll};
-use std::thread;
 
 use super::*;
 use crate::testing::{counting_waker, write_all};
@@ -34,7 +33,10 @@ fn c31_a_takeover_evicts_the_phones_and_closes_the_old_binary() {
     let new = relay.take_over(&relay.incumbent("s")).expect("silent");
 
     assert_eq!(closed_with(old.outbox()), (1011, "heartbeat timeout"));
-    assert_eq!(closed_with(phone.outbox()), (4404, "binary reclaimed server-id"));
+    assert_eq!(
+        closed_with(phone.outbox()),
+        (4404, "binary reclaimed server-id")
+    );
     assert_eq!(relay.connected(), (1, 0));
     assert_eq!(phone.forward(b"1"), Err(ForwardError::Closing));
     assert_eq!(phone.leave(Some(4404)), Departure::NoNoticeDue);
@@ -42,7 +44,11 @@ fn c31_a_takeover_evicts_the_phones_and_closes_the_old_binary() {
     old.leave(relay.now);
     drop(old);
     relay.pass(Duration::from_secs(40));
-    assert_eq!(relay.connected(), (1, 0), "the displaced one released nothing");
+    assert_eq!(
+        relay.connected(),
+        (1, 0),
+        "the displaced one released nothing"
+    );
     assert_eq!(relay.registry.stats().grace_expiries, 0);
     let redialled = relay.join("s");
     redialled.forward(b"2").expect("open");
@@ -54,7 +60,9 @@ fn c32_of_two_takeovers_one_wins() {
     let relay = Relay::new();
     let _dead = relay.claim("s");
     let (first, second) = (relay.incumbent("s"), relay.incumbent("s"));
-    let winner = relay.take_over(&first).expect("still held by the incumbent");
+    let winner = relay
+        .take_over(&first)
+        .expect("still held by the incumbent");
     let refused = relay.take_over(&second);
     assert!(matches!(refused, Err(ClaimError::Held(_))));
     assert_eq!(order(winner.outbox()), None);
@@ -131,25 +139,27 @@ fn a_displaced_binary_reaches_nobody() {
 
 #[test]
 fn an_evicted_phone_is_never_told_that_its_binary_is_gone() {
-    for _ in 0..300 {
-        let relay = Relay::new();
-        let _old = relay.claim("s");
-        let phone = relay.join("s");
-        let incumbent = relay.incumbent("s");
-        let barrier = Barrier::new(2);
-        thread::scope(|scope| {
-            let sender = scope.spawn(|| {
-                barrier.wait();
-                loop {
-                    if let Err(refused) = phone.forward(b"1") {
-                        return refused;
-                    }
+    let rounds: Vec<_> = (0..1000)
+        .map(|_| {
+            let relay = Relay::new();
+            let binary = relay.claim("s");
+            let (phone, incumbent) = (relay.join("s"), relay.incumbent("s"));
+            (relay, binary, phone, incumbent)
+        })
+        .collect();
+    let outcomes = race(
+        rounds.len(),
+        |round| {
+            loop {
+                if let Err(refused) = rounds[round].2.forward(b"1") {
+                    return refused;
                 }
-            });
-            barrier.wait();
-            let _new = relay.take_over(&incumbent).expect("silent");
-            assert_eq!(sender.join().unwrap(), ForwardError::Closing);
-        });
+            }
+        },
+        |round| rounds[round].0.take_over(&rounds[round].3).expect("silent"),
+    );
+    for (refused, _new) in outcomes {
+        assert_eq!(refused, ForwardError::Closing);
     }
 }
 
@@ -163,7 +173,10 @@ fn any_byte_answers_a_probe() {
     let (wakes, waker) = counting_waker();
     let cx = &mut Context::from_waker(&waker);
     let mut probe = std::pin::pin!(incumbent.probe());
-    assert!(probe.as_mut().poll(cx).is_pending(), "earlier bytes do not count");
+    assert!(
+        probe.as_mut().poll(cx).is_pending(),
+        "earlier bytes do not count"
+    );
     assert!(holder.outbox().take(Waker::noop(), false).ping);
     assert_eq!(wakes.count(), 0);
     holder.heard();
@@ -216,5 +229,8 @@ fn a_silent_incumbent_leaves_the_probe_waiting() {
     let mut probe = std::pin::pin!(incumbent.probe());
     assert!(probe.as_mut().poll(cx).is_pending());
     phone.forward(b"1").expect("open");
-    assert!(probe.as_mut().poll(cx).is_pending(), "its phones are not it");
+    assert!(
+        probe.as_mut().poll(cx).is_pending(),
+        "its phones are not it"
+    );
 }
