@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
@@ -187,10 +188,15 @@ impl Peer {
         self.expect_end().await
     }
 
-    /// Nothing follows but the end of the connection, in order.
+    /// Nothing follows but the end of the connection, in order; we end our side then, as every client does.
     pub(super) async fn expect_end(&mut self) -> anyhow::Result<()> {
         match self.message().await? {
-            None => Ok(()),
+            None => self
+                .socket
+                .get_mut()
+                .shutdown()
+                .await
+                .context("could not end the stream"),
             Some(message) => bail!("the end expected, got {message:?}"),
         }
     }

@@ -259,14 +259,17 @@ impl RawPeer {
         self.expect_eof().await
     }
 
-    /// The stream ends with a FIN and nothing before it.
+    /// The stream ends with a FIN and nothing before it; we end ours then, as every client does.
     pub(super) async fn expect_eof(&mut self) -> anyhow::Result<()> {
         let end = self.next().await?;
         ensure!(
             end == Received::Eof,
             "the end of the stream expected, got {end:?}"
         );
-        Ok(())
+        self.stream
+            .shutdown()
+            .await
+            .context("could not end the stream")
     }
 
     /// Drops the connection with a RST instead of a FIN.

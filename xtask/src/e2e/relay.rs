@@ -70,26 +70,14 @@ impl Relay {
         })
     }
 
-    /// Waits until `/readyz` says so.
+    /// Waits until it listens, and `/readyz` says so too.
     ///
     /// # Errors
     ///
-    /// It ended instead, or answered something else.
-    pub(super) async fn ready(&mut self) -> anyhow::Result<()> {
-        // Said just before the bind: from here on it is a matter of microseconds.
-        self.log.event(self.boot, "starting", &[]).await?;
-        let response = loop {
-            match self.get("/readyz").await {
-                Ok(response) => break response,
-                Err(error) => {
-                    if let Some(status) = self.child.try_wait()? {
-                        return Err(error.context(format!("the relay ended with {status}")));
-                    }
-                }
-            }
-            tokio::task::yield_now().await;
-        };
-        response.expect(200)
+    /// It ended instead, or is not ready.
+    pub(super) async fn ready(&self) -> anyhow::Result<()> {
+        self.log.event(self.boot, "listening", &[]).await?;
+        self.get("/readyz").await?.expect(200)
     }
 
     pub(super) fn addr(&self) -> SocketAddr {

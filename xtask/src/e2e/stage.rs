@@ -39,7 +39,7 @@ impl Stage {
     ///
     /// It did not start.
     pub(super) async fn relay_with(&self, flags: &[&str]) -> anyhow::Result<Relay> {
-        let mut relay = Relay::start(&self.binary, flags)?;
+        let relay = Relay::start(&self.binary, flags)?;
         self.logs
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -54,7 +54,7 @@ impl Stage {
     ///
     /// It did not start.
     pub(super) async fn verbose_relay(&self) -> anyhow::Result<Relay> {
-        let mut relay = Relay::start_verbose(&self.binary)?;
+        let relay = Relay::start_verbose(&self.binary)?;
         self.logs
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

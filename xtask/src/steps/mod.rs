@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use summary::Runner;
+
 use crate::cli::E2eOptions;
 use crate::clock::Stopwatch;
 use crate::tally::Tally;
@@ -49,39 +51,41 @@ pub(crate) fn run(workspace: &Workspace, locked: bool) -> Tally {
 
     step("tidy", &mut || Ok(tidy::run(workspace)));
     step("format", &mut || {
-        check(workspace.cargo().args(["fmt", "--all", "--check"]))
+        check(
+            workspace
+                .cargo()
+                .args(["fmt", "--all", "--check", "--", "--color", "never"]),
+        )
     });
     step("clippy", &mut || {
         check(cargo(&["clippy", "--workspace", "--all-targets"]).args(["--", "-D", "warnings"]))
     });
     if workspace.has_subcommand("nextest") {
         step("tests", &mut || {
-            tests(&mut cargo(&[
-                "nextest",
-                "run",
-                "--workspace",
-                "--no-fail-fast",
-                "--no-tests",
-                "pass",
-            ]))
+            tests(
+                Runner::Nextest,
+                &mut cargo(&[
+                    "nextest",
+                    "run",
+                    "--workspace",
+                    "--no-fail-fast",
+                    "--no-tests",
+                    "pass",
+                ]),
+            )
         });
         step("doctests", &mut || {
-            tests(&mut cargo(&[
-                "test",
-                "--workspace",
-                "--doc",
-                "--no-fail-fast",
-                "--quiet",
-            ]))
+            tests(
+                Runner::Libtest,
+                &mut cargo(&["test", "--workspace", "--doc", "--no-fail-fast", "--quiet"]),
+            )
         });
     } else {
         step("tests", &mut || {
-            tests(&mut cargo(&[
-                "test",
-                "--workspace",
-                "--no-fail-fast",
-                "--quiet",
-            ]))
+            tests(
+                Runner::Libtest,
+                &mut cargo(&["test", "--workspace", "--no-fail-fast", "--quiet"]),
+            )
         });
     }
     step("documentation", &mut || {
@@ -129,10 +133,10 @@ fn check(command: &mut Command) -> anyhow::Result<Tally> {
 }
 
 /// A command that runs tests: each of them counts, and a failure without a failed test (it did not compile) is one more.
-fn tests(command: &mut Command) -> anyhow::Result<Tally> {
+fn tests(runner: Runner, command: &mut Command) -> anyhow::Result<Tally> {
     let seen = Mutex::new(Tally::default());
     let status = stream(command, |line| {
-        if let Some(tally) = summary::parse(line) {
+        if let Some(tally) = runner.summary(line) {
             *seen.lock().expect("no reader panics while it counts") += tally;
         }
     })?;
@@ -201,7 +205,7 @@ mod tests {
         let script = "echo 'test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out'
                       echo 'test result: ok. 4 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out' >&2";
         assert_eq!(
-            tests(&mut shell(script)).unwrap(),
+            tests(Runner::Libtest, &mut shell(script)).unwrap(),
             Tally {
                 passed: 7,
                 failed: 0
@@ -212,7 +216,7 @@ mod tests {
     #[test]
     fn a_test_run_that_does_not_compile_is_one_failure() {
         assert_eq!(
-            tests(&mut shell("exit 101")).unwrap(),
+            tests(Runner::Libtest, &mut shell("exit 101")).unwrap(),
             Tally {
                 passed: 0,
                 failed: 1
@@ -224,7 +228,7 @@ mod tests {
     fn failed_tests_are_not_counted_twice() {
         let script = "echo 'test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out'; exit 101";
         assert_eq!(
-            tests(&mut shell(script)).unwrap(),
+            tests(Runner::Libtest, &mut shell(script)).unwrap(),
             Tally {
                 passed: 3,
                 failed: 2

@@ -24,6 +24,15 @@ pub(crate) const KEYS: &[&str] = &[
     "fcm_message_id",
     "duration",
     "suppressed",
+    // The drain.
+    "binaries",
+    "phones",
+    "closed",
+    "cut",
+    "frames_flushed",
+    "frames_dropped",
+    "asked",
+    "gone",
     // The boot.
     "version",
     "mode",

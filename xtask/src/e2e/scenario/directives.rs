@@ -13,6 +13,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario!(case_23_a_directive_without_a_frame_closes_at_once),
     scenario!(case_24_a_directive_waits_its_turn_and_ends_the_queue),
     scenario!(case_25_a_code_that_may_not_be_sent_closes_1011),
+    scenario!(case_25_close_code_1005_is_an_empty_close),
     scenario!(a_phone_told_to_go_is_not_forwarded_any_more),
 ];
 
@@ -101,7 +102,7 @@ async fn case_24_a_directive_waits_its_turn_and_ends_the_queue(
 async fn case_25_a_code_that_may_not_be_sent_closes_1011(stage: &Stage) -> anyhow::Result<()> {
     let relay = stage.relay().await?;
     let mut binary = relay.binary("s").await?;
-    for code in [1, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
+    for code in [1, 999, 1004, 1006, 1015, 1016, 2999, 5000, 65_535] {
         let (mut phone, conn_id) = relay.raw_phone("s").await?;
         let mark = relay.log().mark();
         binary
@@ -118,9 +119,21 @@ async fn case_25_a_code_that_may_not_be_sent_closes_1011(stage: &Stage) -> anyho
         ];
         relay
             .log()
-            .event(mark, "binary_forwarder_phone_closed", &fields)
+            .event(mark, "binary_forwarder_invalid_close_code", &fields)
             .await?;
     }
+    expect_no_notice(&relay, &mut binary).await
+}
+
+async fn case_25_close_code_1005_is_an_empty_close(stage: &Stage) -> anyhow::Result<()> {
+    let relay = stage.relay().await?;
+    let mut binary = relay.binary("s").await?;
+    let (mut phone, conn_id) = relay.raw_phone("s").await?;
+    binary
+        .send(directive(&conn_id, r#""close_code":1005"#))
+        .await?;
+    let closed = phone.close_frame().await?;
+    ensure!(closed == (None, String::new()), "{closed:?}");
     expect_no_notice(&relay, &mut binary).await
 }
 

@@ -91,11 +91,14 @@ async fn round(stage: &Stage) -> anyhow::Result<Duration> {
         received: AtomicU64::new(0),
         moved: Notify::new(),
     });
-    let mut peers = JoinSet::new();
+    let mut binaries = Vec::new();
     for server in 0..SERVERS {
         let server_id = format!("server-{server}");
         let binary = relay.raw_binary(&server_id).await?;
-        peers.spawn(play_binary(binary, Arc::clone(&traffic)));
+        binaries.push((server_id, binary));
+    }
+    let mut peers = JoinSet::new();
+    for (server_id, binary) in binaries {
         for _ in 0..PHONES_PER_SERVER {
             peers.spawn(play_phone(
                 relay.addr(),
@@ -103,6 +106,7 @@ async fn round(stage: &Stage) -> anyhow::Result<Duration> {
                 Arc::clone(&traffic),
             ));
         }
+        peers.spawn(play_binary(binary, Arc::clone(&traffic)));
     }
     tokio::select! {
         () = traffic.middle() => {}

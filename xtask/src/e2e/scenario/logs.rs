@@ -4,7 +4,7 @@ use anyhow::{Context as _, ensure};
 use rustix::process::Signal;
 
 use super::Scenario;
-use crate::e2e::frame::Frame;
+use crate::e2e::frame::{Frame, opcode};
 use crate::e2e::http::Request;
 use crate::e2e::log::Fields;
 use crate::e2e::peer::Peer;
@@ -66,6 +66,9 @@ async fn provoke(relay: &Relay) -> anyhow::Result<()> {
             ))
             .await?;
         phone.send(&Frame::close(4000, "planted-reason")).await?;
+        // The echo, or the 1000 of a bad frame, behind the frame that came back.
+        while phone.frame().await?.opcode != opcode::CLOSE {}
+        phone.expect_eof().await?;
         relay
             .log()
             .event(mark, "phone_unregistered", &[("conn_id", conn_id)])
@@ -94,6 +97,8 @@ async fn provoke(relay: &Relay) -> anyhow::Result<()> {
         .await?
         .expect(400)?;
     binary.send(&Frame::close(4000, "planted-reason")).await?;
+    while binary.frame().await?.opcode != opcode::CLOSE {}
+    binary.expect_eof().await?;
     relay.log().event(mark, "server_released", &[]).await?;
     Ok(())
 }
