@@ -1,20 +1,24 @@
 //! From a registry and a config to something that serves; each stage is its own type.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use relay_core::Registry;
 use tokio::net::{TcpListener, ToSocketAddrs};
 
+use crate::accept::Accept;
 use crate::config::Config;
 use crate::server::Server;
 use crate::service::RelayService;
 
 /// The first stage: what to serve.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServerBuilder {
     registry: Registry,
     config: Config,
+    accept: Option<Arc<dyn Accept>>,
 }
 
 impl ServerBuilder {
@@ -23,6 +27,7 @@ impl ServerBuilder {
         Self {
             registry,
             config: Config::default(),
+            accept: None,
         }
     }
 
@@ -30,6 +35,15 @@ impl ServerBuilder {
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Puts something between TCP and HTTP, such as TLS. Without it HTTP is plain.
+    ///
+    /// It concerns a server with its own listener; a service is handed requests.
+    #[must_use]
+    pub fn accept_with(mut self, accept: Arc<dyn Accept>) -> Self {
+        self.accept = Some(accept);
         self
     }
 
@@ -64,6 +78,15 @@ impl ServerBuilder {
     }
 }
 
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("config", &self.config)
+            .field("wraps_connections", &self.accept.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
 /// The second stage: bound, accepting nothing yet; the kernel queues connects meanwhile.
 #[derive(Debug)]
 pub struct BoundServer {
@@ -83,6 +106,8 @@ impl BoundServer {
     /// # Panics
     /// Outside a tokio runtime with time enabled.
     pub fn serve(self) -> Server {
-        Server::start(self.listener, self.local_addr, self.builder.into_service())
+        let accept = self.builder.accept.clone();
+        let service = self.builder.into_service();
+        Server::start(self.listener, self.local_addr, service, accept)
     }
 }

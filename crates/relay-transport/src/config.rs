@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::admission::{Cidr, ForwardedFor};
+
 /// Timers and bounds of a server. Build with [`Config::default`] and the setters.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -11,6 +13,17 @@ pub struct Config {
     /// WebSockets at one time, both endpoints together, refused ones included until their close handshake is over.
     /// Default 10 000; memory is bounded by the queue budget, not by this.
     pub max_connections: usize,
+    /// WebSockets at one time from one address, or one IPv6 /64. Default unbounded; the executable sets a quarter of
+    /// `max_connections`, at least 64.
+    pub max_connections_per_client: usize,
+    /// How often one address, or one IPv6 /64, may ask for a WebSocket. Default unbounded.
+    pub rate_limit: Option<RateLimit>,
+    /// Whose `X-Forwarded-For` to believe when counting requests. Default nobody's.
+    pub forwarded_for: ForwardedFor,
+    /// Whether connections begin with a PROXY header. Default off.
+    pub proxy_protocol: ProxyProtocol,
+    /// Names a request's `Host` must be one of, for every path; else 421. Default empty, which takes any.
+    pub hosts: Vec<String>,
     /// From accept to the complete request head, and again from the answer to the switched protocol. Default 5 s.
     pub handshake_timeout: Duration,
     /// Largest request head. Default 16 KiB, which answers 431 beyond; the peers' heads are under 1 KiB.
@@ -38,11 +51,39 @@ pub struct Config {
     pub http_drain_timeout: Duration,
 }
 
+/// A token bucket per client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RateLimit {
+    /// Requests at once.
+    pub burst: u32,
+    /// Time until one more is allowed.
+    pub refill: Duration,
+    /// Clients remembered; beyond it the least recently seen are forgotten.
+    pub max_clients: usize,
+}
+
+/// The PROXY protocol on a listener.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub enum ProxyProtocol {
+    /// No header is expected.
+    #[default]
+    Off,
+    /// Every connection begins with one, whoever opens it.
+    FromAnyone,
+    /// Every connection begins with one and comes from one of these; others are dropped without an answer.
+    From(Vec<Cidr>),
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             version: "dev".to_owned(),
             max_connections: 10_000,
+            max_connections_per_client: usize::MAX,
+            rate_limit: None,
+            forwarded_for: ForwardedFor::Ignore,
+            proxy_protocol: ProxyProtocol::Off,
+            hosts: Vec::new(),
             handshake_timeout: Duration::from_secs(5),
             max_head_bytes: 16 << 10,
             max_message_bytes: 262_144,
@@ -76,6 +117,11 @@ macro_rules! setters {
 
 setters! {
     max_connections: usize,
+    max_connections_per_client: usize,
+    rate_limit: Option<RateLimit>,
+    forwarded_for: ForwardedFor,
+    proxy_protocol: ProxyProtocol,
+    hosts: Vec<String>,
     handshake_timeout: Duration,
     max_head_bytes: usize,
     max_message_bytes: usize,

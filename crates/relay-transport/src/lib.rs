@@ -5,6 +5,7 @@
 //! This crate owns sockets, deadlines and the WebSocket protocol; who is connected is the registry's to know.
 //! It installs no global, reads no environment and handles no signal.
 
+mod accept;
 mod admission;
 mod builder;
 mod clock;
@@ -21,7 +22,9 @@ mod tasks;
 mod upgrade;
 mod ws;
 
+pub use accept::{Accept, Io};
+pub use admission::{Cidr, CidrError, ForwardedFor};
 pub use builder::{BoundServer, ServerBuilder};
-pub use config::Config;
+pub use config::{Config, ProxyProtocol, RateLimit};
 pub use server::Server;
 pub use service::{PeerService, RelayService, ResponseBody};

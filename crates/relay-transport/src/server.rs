@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -11,6 +12,7 @@ use relay_core::{BoxFuture, DrainServer};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{error, info};
 
+use crate::accept::{Accept, Accepted, Io, prepare};
 use crate::service::RelayService;
 
 /// A listening relay.
@@ -27,9 +29,10 @@ impl Server {
         listener: TcpListener,
         local_addr: SocketAddr,
         service: RelayService,
+        accept: Option<Arc<dyn Accept>>,
     ) -> Self {
-        let accept = accept_until_stopped(listener, service.clone());
-        service.shared.tasks.spawn(accept);
+        let accepting = accept_until_stopped(listener, service.clone(), accept);
+        service.shared.tasks.spawn(accepting);
         Self {
             local_addr,
             service,
@@ -79,7 +82,11 @@ impl fmt::Debug for Server {
     }
 }
 
-async fn accept_until_stopped(listener: TcpListener, service: RelayService) {
+async fn accept_until_stopped(
+    listener: TcpListener,
+    service: RelayService,
+    accept: Option<Arc<dyn Accept>>,
+) {
     let stop = service.shared.stop.clone();
     let mut shortage = Shortage::default();
     loop {
@@ -93,7 +100,7 @@ async fn accept_until_stopped(listener: TcpListener, service: RelayService) {
                 if shortage.is_over() {
                     info!("accept_recovered");
                 }
-                let task = serve_http(stream, remote, service.clone());
+                let task = serve_tcp(stream, remote, service.clone(), accept.clone());
                 service.shared.tasks.spawn(task);
             }
             Err(err) if is_of_one_connection(&err) => {}
@@ -142,17 +149,36 @@ fn is_of_one_connection(err: &io::Error) -> bool {
     )
 }
 
-/// Serves plain HTTP until the connection ends or becomes a WebSocket, which has a task of its own.
-async fn serve_http(stream: TcpStream, remote: SocketAddr, service: RelayService) {
+async fn serve_tcp(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    service: RelayService,
+    accept: Option<Arc<dyn Accept>>,
+) {
     let config = &service.shared.config;
-    // An error means the peer is gone already, which hyper will notice.
-    let _ = stream.set_nodelay(true);
+    // An error means the peer is gone already, which the next read will notice.
+    let _ = tcp.set_nodelay(true);
+    let preparing = prepare(tcp, peer, &config.proxy_protocol, accept.as_ref());
+    let prepared = tokio::select! {
+        prepared = tokio::time::timeout(config.handshake_timeout, preparing) => prepared,
+        () = service.shared.stop.cancelled() => return,
+    };
+    match prepared {
+        Ok(Some(Accepted::Plain(tcp, remote))) => serve_http(tcp, remote, &service).await,
+        Ok(Some(Accepted::Wrapped(io, remote))) => serve_http(io, remote, &service).await,
+        Ok(None) | Err(_) => {}
+    }
+}
+
+/// Serves HTTP until the connection ends or becomes a WebSocket, which has a task of its own.
+async fn serve_http(io: impl Io + 'static, remote: SocketAddr, service: &RelayService) {
+    let config = &service.shared.config;
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(config.handshake_timeout)
         .max_header_size(config.max_head_bytes)
         .max_buf_size(config.max_head_bytes)
-        .serve_connection(TokioIo::new(stream), service.for_peer(remote))
+        .serve_connection(TokioIo::new(io), service.for_peer(remote))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     // What a connection died of before it became a WebSocket is its peer's business.

@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, SEC_WEBSOCKET_VERSION,
-    UPGRADE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    SEC_WEBSOCKET_VERSION, UPGRADE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
@@ -23,7 +23,7 @@ use relay_core::{BoxFuture, DrainServer, Origin, Registry};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::admission::{Slot, SlotKind, Slots};
+use crate::admission::{Admission, Refused, Slot, SlotKind};
 use crate::config::Config;
 use crate::endpoint::{Arrival, serve_binary, serve_phone};
 use crate::scratch::ScratchPool;
@@ -43,7 +43,7 @@ pub struct RelayService {
 pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) config: Config,
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) admission: Admission,
     pub(crate) scratch: Arc<ScratchPool>,
     pub(crate) tasks: Tasks,
     pub(crate) stop: CancellationToken,
@@ -55,7 +55,7 @@ impl RelayService {
     /// Must be called within a tokio runtime, on which the grace timer and every WebSocket then run.
     pub(crate) fn new(registry: Registry, config: Config) -> Self {
         let shared = Shared {
-            slots: Arc::new(Slots::new(config.max_connections)),
+            admission: Admission::new(&config),
             scratch: Arc::default(),
             tasks: Tasks::default(),
             stop: CancellationToken::new(),
@@ -77,6 +77,9 @@ impl RelayService {
     /// The request has to be hyper's own, or carry hyper's `OnUpgrade` extension, and its connection has to be
     /// served `with_upgrades()`. Its body is not read.
     pub fn respond<B>(&self, request: Request<B>, remote: SocketAddr) -> Response<ResponseBody> {
+        if !upgrade::is_for(&self.shared.config.hosts, request.headers()) {
+            return status(StatusCode::MISDIRECTED_REQUEST);
+        }
         match request.uri().path() {
             "/v1/server" => self.upgrade(request, remote, SlotKind::Binary),
             "/v1/client" => self.upgrade(request, remote, SlotKind::Phone),
@@ -123,11 +126,10 @@ impl RelayService {
         if self.shared.is_stopping() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "\n");
         }
-        let Some(slot) = self.shared.slots.take(kind) else {
-            let path = request.uri().path();
-            let remote = Origin::from_ip(remote.ip());
-            warn!(path, %remote, "conn_cap_reached");
-            return text(StatusCode::SERVICE_UNAVAILABLE, "\n");
+        let admission = &self.shared.admission;
+        let slot = match admission.admit(kind, remote.ip(), request.headers(), clock::now()) {
+            Ok(slot) => slot,
+            Err(refused) => return turned_away(refused, request.uri().path(), remote),
         };
         let (required, label) = match kind {
             SlotKind::Binary => (upgrade::BINARY_HEADERS, upgrade::VERSION),
@@ -296,6 +298,37 @@ fn text(status: StatusCode, body: &'static str) -> Response<ResponseBody> {
     headers.insert(CONTENT_TYPE, plain);
     let nosniff = HeaderValue::from_static("nosniff");
     headers.insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+    response
+}
+
+/// How soon a slot may be free again: a close handshake with a peer that does not answer takes that long.
+const RETRY_WHEN_FULL: u64 = 5;
+
+fn turned_away(refused: Refused, path: &str, remote: SocketAddr) -> Response<ResponseBody> {
+    let (status, retry_after) = match refused {
+        Refused::RateLimited { client, limited } => {
+            // Quoted once more, as log watchers know it.
+            let remote = format!("\"{client}\"");
+            warn!(remote, "rate_limited");
+            let seconds = limited.retry_after.as_secs_f64().ceil();
+            (StatusCode::TOO_MANY_REQUESTS, seconds as u64)
+        }
+        Refused::Full => {
+            let remote = Origin::from_ip(remote.ip());
+            warn!(path, %remote, "conn_cap_reached");
+            (StatusCode::SERVICE_UNAVAILABLE, RETRY_WHEN_FULL)
+        }
+    };
+    let mut response = text(status, "\n");
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from(retry_after.max(1)));
+    response
+}
+
+fn status(status: StatusCode) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::default());
+    *response.status_mut() = status;
     response
 }
 

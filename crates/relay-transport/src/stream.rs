@@ -10,14 +10,13 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::accept::Io;
+
 /// What a WebSocket connection reads and writes.
 pub(crate) enum Stream {
     Tcp(TcpStream),
-    Other(Box<dyn ReadWrite>),
+    Other(Box<dyn Io>),
 }
-
-pub(crate) trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for T {}
 
 impl Stream {
     /// Takes the socket back out of hyper, with the bytes hyper had read beyond the request.
@@ -30,6 +29,16 @@ impl Stream {
                 // Copied, since even an empty `Bytes` would pin hyper's read block.
                 (Self::Tcp(tcp), parts.read_buf.to_vec())
             }
+            Err(upgraded) => Self::from_wrapped(upgraded),
+        }
+    }
+}
+
+impl Stream {
+    fn from_wrapped(upgraded: Upgraded) -> (Self, Vec<u8>) {
+        match upgraded.downcast::<TokioIo<Box<dyn Io>>>() {
+            Ok(parts) => (Self::Other(parts.io.into_inner()), parts.read_buf.to_vec()),
+            // Somebody else's server: its stream stays in hyper's wrapping, read buffer and all.
             Err(upgraded) => (Self::Other(Box::new(TokioIo::new(upgraded))), Vec::new()),
         }
     }

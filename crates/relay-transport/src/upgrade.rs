@@ -49,6 +49,21 @@ impl Refusal {
     }
 }
 
+/// Whether the request's `Host` is one of `hosts`, port and case aside; any is, when there are none.
+pub(crate) fn is_for(hosts: &[String], headers: &HeaderMap) -> bool {
+    if hosts.is_empty() {
+        return true;
+    }
+    let host = first(headers, &HOST).unwrap_or_default();
+    let name = match host.iter().rposition(|b| *b == b':') {
+        Some(at) if host[at + 1..].iter().all(u8::is_ascii_digit) => &host[..at],
+        _ => host,
+    };
+    hosts
+        .iter()
+        .any(|ours| ours.as_bytes().eq_ignore_ascii_case(name))
+}
+
 /// The three headers that each endpoint requires, non-empty. The first instance of a repeated header counts.
 pub(crate) fn check_required(
     headers: &HeaderMap,
