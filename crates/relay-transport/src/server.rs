@@ -105,6 +105,7 @@ async fn accept_until_stopped(
             }
             Err(err) if is_of_one_connection(&err) => {}
             Err(err) => {
+                service.shared.counters.accept_errors.step();
                 if shortage.is_news() {
                     error!(%err, "accept_failed");
                 }
@@ -166,7 +167,7 @@ async fn serve_tcp(
     match prepared {
         Ok(Some(Accepted::Plain(tcp, remote))) => serve_http(tcp, remote, &service).await,
         Ok(Some(Accepted::Wrapped(io, remote))) => serve_http(io, remote, &service).await,
-        Ok(None) | Err(_) => {}
+        Ok(None) | Err(_) => service.shared.counters.handshake_failures.step(),
     }
 }
 

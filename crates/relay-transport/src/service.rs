@@ -27,6 +27,7 @@ use crate::admission::{Admission, Refused, Slot, SlotKind};
 use crate::config::Config;
 use crate::endpoint::{Arrival, serve_binary, serve_phone};
 use crate::scratch::ScratchPool;
+use crate::stats::{Counters, EndpointCounters, TransportStats};
 use crate::tasks::Tasks;
 use crate::upgrade::{self, Refusal};
 use crate::{clock, health};
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) admission: Admission,
     pub(crate) scratch: Arc<ScratchPool>,
+    pub(crate) counters: Counters,
     pub(crate) tasks: Tasks,
     pub(crate) stop: CancellationToken,
     started: Instant,
@@ -57,6 +59,7 @@ impl RelayService {
         let shared = Shared {
             admission: Admission::new(&config),
             scratch: Arc::default(),
+            counters: Counters::default(),
             tasks: Tasks::default(),
             stop: CancellationToken::new(),
             started: clock::now(),
@@ -97,6 +100,13 @@ impl RelayService {
         }
     }
 
+    /// What was counted up to now.
+    pub fn stats(&self) -> TransportStats {
+        let shared = &self.shared;
+        let connections = shared.admission.connections();
+        shared.counters.read(connections, shared.tasks.panics())
+    }
+
     fn healthz(&self) -> Response<ResponseBody> {
         let uptime = clock::now().saturating_duration_since(self.shared.started);
         let stats = self.shared.registry.stats();
@@ -126,10 +136,17 @@ impl RelayService {
         if self.shared.is_stopping() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "\n");
         }
+        let counters = self.shared.counters_of(kind);
         let admission = &self.shared.admission;
         let slot = match admission.admit(kind, remote.ip(), request.headers(), clock::now()) {
             Ok(slot) => slot,
-            Err(refused) => return turned_away(refused, request.uri().path(), remote),
+            Err(refused) => {
+                match refused {
+                    Refused::RateLimited { .. } => counters.rate_limited.step(),
+                    Refused::Full => counters.at_capacity.step(),
+                }
+                return turned_away(refused, request.uri().path(), remote);
+            }
         };
         let (required, label) = match kind {
             SlotKind::Binary => (upgrade::BINARY_HEADERS, upgrade::VERSION),
@@ -139,6 +156,9 @@ impl RelayService {
         let checked = upgrade::check_required(&parts.headers, required)
             .and_then(|()| upgrade::check_handshake(&parts));
         if let Err(refusal) = checked {
+            if refusal == Refusal::Headers {
+                counters.missing_headers.step();
+            }
             return refused(refusal);
         }
         let names = Arrival::names(&parts.headers, &label);
@@ -180,6 +200,13 @@ impl RelayService {
 impl Shared {
     fn is_stopping(&self) -> bool {
         self.stop.is_cancelled() || self.registry.is_draining()
+    }
+
+    pub(crate) fn counters_of(&self, kind: SlotKind) -> &EndpointCounters {
+        match kind {
+            SlotKind::Binary => &self.counters.binary,
+            SlotKind::Phone => &self.counters.phone,
+        }
     }
 
     pub(crate) fn next_seed(&self) -> u32 {

@@ -73,4 +73,9 @@ impl Admission {
         }
         self.slots.take(kind, client).ok_or(Refused::Full)
     }
+
+    /// Slots taken now.
+    pub(crate) fn connections(&self) -> usize {
+        self.slots.in_use()
+    }
 }

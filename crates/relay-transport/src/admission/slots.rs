@@ -62,7 +62,6 @@ impl Slots {
         })
     }
 
-    #[cfg(test)]
     pub(crate) fn in_use(&self) -> usize {
         let taken = self.taken.lock();
         taken.binaries + taken.phones

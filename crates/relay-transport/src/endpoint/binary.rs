@@ -31,22 +31,25 @@ pub(crate) async fn serve(arrival: Arrival) {
     };
     let shared = Arc::clone(&arrived.shared);
     let server_id = arrived.server_id.clone();
-    let claim = probe::claim(&shared.registry, &shared.config, &server_id, arrived.origin);
+    let claim = probe::claim(&shared, &server_id, arrived.origin);
     let claim = tokio::select! {
         biased;
         claim = claim => claim,
         // A claimant that is gone must not displace anybody.
         () = arrived.stream.ended(&mut arrived.leftover) => return,
     };
+    let counters = &shared.counters.binary;
+    let closes = &counters.closes;
     match claim {
         Ok(claimed) => run(arrived, claimed).await,
         Err(Declined::Held) => {
             let remote = arrived.origin;
             let close = Close::refused(CloseCode::SERVER_IN_USE, "server-id already claimed");
-            refuse(arrived, close).await;
+            refuse(arrived, close, closes).await;
+            counters.server_in_use.step();
             info!(server_id = %clip(server_id.as_bytes()), %remote, "server_id_conflict");
         }
-        Err(Declined::Draining) => refuse(arrived, Close::drain(Duration::ZERO)).await,
+        Err(Declined::Draining) => refuse(arrived, Close::drain(Duration::ZERO), closes).await,
     }
 }
 
@@ -63,14 +66,17 @@ async fn run(arrived: Arrived, claimed: Claimed) {
     {
         let server_id = clip(server_id.as_bytes());
         if claimed.took_over {
+            shared.counters.takeovers.step();
             info!(%server_id, %remote, "server_id_takeover");
         }
+        shared.counters.binary.accepted.step();
         info!(%server_id, binary_version = label, %remote, "server_claimed");
     }
     let endpoint = BinaryEndpoint::new(claimed.binary);
     let timeout = shared.config.binary_write_timeout;
     let connection = connection(&shared, stream, leftover, timeout, endpoint);
     let (mut endpoint, ended) = connection.run().await;
+    shared.counters.binary.closes.step(&ended);
     endpoint.ended(&ended);
 }
 

@@ -61,9 +61,12 @@ impl Arrival {
     /// Waits for hyper to let go of the socket; `None` if the peer was gone or too slow.
     async fn arrive(self) -> Option<Arrived> {
         let timeout = self.shared.config.handshake_timeout;
-        let switched = tokio::time::timeout(timeout, self.upgrading).await;
+        let Ok(Ok(switched)) = tokio::time::timeout(timeout, self.upgrading).await else {
+            self.shared.counters.unfinished_upgrades.step();
+            return None;
+        };
         // The handshake helper wraps the stream in its own reader, which is taken off before it has read a byte.
-        let upgraded = switched.ok()?.ok()?.into_inner().into_inner();
+        let upgraded = switched.into_inner().into_inner();
         let (stream, leftover) = Stream::from_upgraded(upgraded);
         Some(Arrived {
             shared: self.shared,

@@ -31,26 +31,28 @@ pub(crate) async fn serve(arrival: Arrival) {
     let joined = shared.registry.join(&arrived.server_id, clock::now());
     let server_id = arrived.server_id.clone();
     let remote = arrived.origin;
+    let counters = &shared.counters.phone;
+    let closes = &counters.closes;
     match joined {
         Ok(phone) => run(arrived, phone).await,
         Err(JoinError::NoServer) => {
             let close = Close::refused(CloseCode::NO_SERVER, "no server with that id");
-            refuse(arrived, close).await;
+            refuse(arrived, close, closes).await;
+            counters.no_server.step();
             info!(server_id = %clip(server_id.as_bytes()), %remote, "phone_register_no_server");
         }
         Err(JoinError::AtCap) => {
             let reason = "too many phones for server-id";
-            refuse(arrived, Close::refused(CloseCode::TOO_MANY_PHONES, reason)).await;
+            let close = Close::refused(CloseCode::TOO_MANY_PHONES, reason);
+            refuse(arrived, close, closes).await;
+            counters.too_many_phones.step();
             info!(server_id = %clip(server_id.as_bytes()), %remote, "phone_register_at_cap");
         }
-        Err(JoinError::Draining) => refuse(arrived, Close::drain(Duration::ZERO)).await,
+        Err(JoinError::Draining) => refuse(arrived, Close::drain(Duration::ZERO), closes).await,
         Err(err) => {
             error!(server_id = %clip(server_id.as_bytes()), %remote, %err, "phone_register_failed");
-            refuse(
-                arrived,
-                Close::refused(CloseCode::INTERNAL, "internal error"),
-            )
-            .await;
+            let close = Close::refused(CloseCode::INTERNAL, "internal error");
+            refuse(arrived, close, closes).await;
         }
     }
 }
@@ -65,6 +67,7 @@ async fn run(arrived: Arrived, phone: Phone) {
         _slot,
         server_id,
     } = arrived;
+    shared.counters.phone.accepted.step();
     {
         let server_id = clip(server_id.as_bytes());
         info!(%server_id, conn_id = %phone.conn_id(), device_name = label, %remote, "phone_registered");
@@ -76,6 +79,7 @@ async fn run(arrived: Arrived, phone: Phone) {
     let timeout = shared.config.phone_write_timeout;
     let connection = connection(&shared, stream, leftover, timeout, endpoint);
     let (mut endpoint, ended) = connection.run().await;
+    shared.counters.phone.closes.step(&ended);
     endpoint.ended(&ended);
 }
 

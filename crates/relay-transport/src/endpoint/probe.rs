@@ -2,8 +2,8 @@
 
 use relay_core::{Binary, ClaimError, Incumbent, Origin, Registry, ServerId};
 
-use crate::Config;
 use crate::clock;
+use crate::service::Shared;
 
 /// A claim that went through.
 #[derive(Debug)]
@@ -23,16 +23,17 @@ pub(super) enum Declined {
 
 /// Claims `id`; a held one after a probe that its holder failed.
 pub(super) async fn claim(
-    registry: &Registry,
-    config: &Config,
+    shared: &Shared,
     id: &ServerId,
     origin: Origin,
 ) -> Result<Claimed, Declined> {
+    let (registry, config) = (&shared.registry, &shared.config);
     let incumbent = match registry.claim(id, origin, clock::now()) {
         Ok(binary) => return Ok(fresh(binary)),
         Err(ClaimError::Held(incumbent)) => incumbent,
         Err(_draining) => return Err(Declined::Draining),
     };
+    shared.counters.probes.step();
     let patience = if origin.is_same_host(incumbent.origin()) {
         config.probe_timeout_same_host
     } else {

@@ -8,12 +8,13 @@ use relay_core::{Close, Outbox};
 use super::{Arrived, connection};
 use crate::clock;
 use crate::connection::{ClosedBy, Endpoint, Step};
+use crate::stats::CloseCounters;
 use crate::ws::Message;
 
 struct Refused;
 
 /// Closes a connection that never became a member, handshake and all.
-pub(super) async fn refuse(arrived: Arrived, close: Close) {
+pub(super) async fn refuse(arrived: Arrived, close: Close, closes: &CloseCounters) {
     let Arrived {
         shared,
         stream,
@@ -24,7 +25,8 @@ pub(super) async fn refuse(arrived: Arrived, close: Close) {
     let timeout = shared.config.close_timeout;
     let mut connection = connection(&shared, stream, leftover, timeout, Refused);
     connection.close(close, clock::now());
-    connection.run().await;
+    let (_, ended) = connection.run().await;
+    closes.step(&ended);
 }
 
 impl Endpoint for Refused {
