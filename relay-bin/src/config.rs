@@ -3,21 +3,30 @@
 //! Owns the meaning of flags: modes, conflicts, ranges, caps; and what is told to the operator who got one wrong.
 //! It must not read the environment, open files or resolve names: everything comes in as data.
 
-use std::num::NonZeroUsize;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::args::{Flags, Setting};
 use crate::logging::LogFormat;
 
+mod admission;
+mod environment;
 mod listen;
+mod metrics;
+mod privileges;
 mod problem;
 mod warning;
 
 #[cfg(test)]
 mod tests;
 
+pub use admission::Admission;
+pub use environment::{
+    Environment, FCM_CREDENTIALS, FLY_APP_NAME, PRODUCTION, SINGLE_INSTANCE, Secret,
+};
 pub use listen::{Host, ListenAddr, ListenAddrError};
-pub use problem::ConfigProblem;
+pub use metrics::MetricsListenError;
+pub use problem::{ConfigProblem, Fields};
 pub use warning::ConfigWarning;
 
 /// The longest `--drain-deadline`: far above what orchestrators grant, below what only a wrong unit can mean.
@@ -26,30 +35,23 @@ pub const MAX_DRAIN_DEADLINE: Duration = Duration::from_secs(60 * 60);
 /// The least `--queue-memory`: four frames of the largest legal size, 256 KiB.
 pub const MIN_QUEUE_MEMORY: u64 = 1 << 20;
 
-/// What a process finds around it, read once by whoever starts the relay.
-#[derive(Clone, Debug, Default)]
-pub struct Environment {
-    /// The text of `RUST_LOG`.
-    pub rust_log: Option<String>,
-    /// The memory this process may use, in bytes, when there is a limit.
-    pub memory_limit: Option<u64>,
-}
-
 /// A configuration that can be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
     /// Where plain HTTP is served.
     pub listen: ListenAddr,
-    /// Live WebSockets, inclusive, before the open-file limit is taken into account.
-    pub max_connections: NonZeroUsize,
+    /// Who is let in.
+    pub admission: Admission,
+    /// Where the metrics page is, on the loopback interface.
+    pub metrics_listen: Option<SocketAddr>,
     /// Bounds a drain from the signal to the last cut; at most [`MAX_DRAIN_DEADLINE`].
     pub drain_deadline: Duration,
     /// Bytes queued to all phones together, at most half of the memory limit but at least [`MIN_QUEUE_MEMORY`].
     pub queue_memory: u64,
     /// How log records are written.
     pub log_format: LogFormat,
-    /// What the operator asked for and did not get in full: worth a WARN, no reason to refuse.
+    /// What the operator asked for and did not get in full, or should not have: no reason to refuse.
     pub warnings: Vec<ConfigWarning>,
 }
 
@@ -66,25 +68,42 @@ impl Config {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
 
-        let listen = keep(listen(flags), &mut problems);
-        let max_connections = keep(max_connections(flags), &mut problems);
+        if flags.insecure_listen.value().is_empty() {
+            problems.push(ConfigProblem::NoMode);
+        }
+        let admission = Admission::from_flags(flags, &mut problems, &mut warnings);
+        let switches = environment.switches(&mut problems);
+        privileges::check(flags, environment, switches, &mut problems, &mut warnings);
+        let metrics_listen = keep(metrics_listen(flags), &mut problems);
         let drain_deadline = keep(drain_deadline(flags), &mut problems);
         let queue_memory = keep(
             queue_memory(flags, environment, &mut warnings),
             &mut problems,
         );
+        let listen = listen_addr("insecure-listen", &flags.insecure_listen, &mut problems);
 
-        match (listen, max_connections, drain_deadline, queue_memory) {
-            (Some(listen), Some(max_connections), Some(drain_deadline), Some(queue_memory)) => {
-                Ok(Self {
-                    listen,
-                    max_connections,
-                    drain_deadline,
-                    queue_memory,
-                    log_format: *flags.log_format.value(),
-                    warnings,
-                })
-            }
+        match (
+            listen,
+            admission,
+            metrics_listen,
+            drain_deadline,
+            queue_memory,
+        ) {
+            (
+                Some(listen),
+                Some(admission),
+                Some(metrics_listen),
+                Some(drain_deadline),
+                Some(queue_memory),
+            ) if problems.is_empty() => Ok(Self {
+                listen,
+                admission,
+                metrics_listen,
+                drain_deadline,
+                queue_memory,
+                log_format: *flags.log_format.value(),
+                warnings,
+            }),
             _ => Err(problems),
         }
     }
@@ -94,29 +113,38 @@ fn keep<T>(result: Result<T, ConfigProblem>, problems: &mut Vec<ConfigProblem>) 
     result.map_err(|problem| problems.push(problem)).ok()
 }
 
-fn listen(flags: &Flags) -> Result<ListenAddr, ConfigProblem> {
-    let addr = flags.insecure_listen.value();
+/// `None` without a problem when no address was given.
+fn listen_addr(
+    flag: &'static str,
+    setting: &Setting<String>,
+    problems: &mut Vec<ConfigProblem>,
+) -> Option<ListenAddr> {
+    let addr = setting.value();
     if addr.is_empty() {
-        return Err(ConfigProblem::NoMode);
+        return None;
     }
-    addr.parse().map_err(|source| ConfigProblem::ListenAddr {
+    let parsed = addr.parse().map_err(|source| ConfigProblem::ListenAddr {
+        flag,
         addr: addr.clone(),
         source,
-    })
+    });
+    keep(parsed, problems)
 }
 
-fn max_connections(flags: &Flags) -> Result<NonZeroUsize, ConfigProblem> {
-    let count = u64::try_from(*flags.max_connections.value()).unwrap_or(0);
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    NonZeroUsize::new(count).ok_or_else(|| ConfigProblem::MaxConnections {
-        value: typed(&flags.max_connections),
+fn metrics_listen(flags: &Flags) -> Result<Option<SocketAddr>, ConfigProblem> {
+    let value = flags.metrics_listen.value();
+    metrics::address(value).map_err(|source| ConfigProblem::MetricsListen {
+        value: value.clone(),
+        source,
     })
 }
 
 fn drain_deadline(flags: &Flags) -> Result<Duration, ConfigProblem> {
     let deadline = *flags.drain_deadline.value();
     if deadline.is_zero() || deadline > MAX_DRAIN_DEADLINE {
-        return Err(ConfigProblem::DrainDeadline {
+        return Err(ConfigProblem::Number {
+            flag: "drain-deadline",
+            want: "longer than zero and at most 1h",
             value: typed(&flags.drain_deadline),
         });
     }
@@ -130,7 +158,9 @@ fn queue_memory(
 ) -> Result<u64, ConfigProblem> {
     let requested = flags.queue_memory.value().0;
     if requested < MIN_QUEUE_MEMORY {
-        return Err(ConfigProblem::QueueMemory {
+        return Err(ConfigProblem::Number {
+            flag: "queue-memory",
+            want: "at least 1MiB",
             value: typed(&flags.queue_memory),
         });
     }

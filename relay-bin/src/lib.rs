@@ -11,12 +11,15 @@ pub mod exit;
 pub mod logging;
 
 mod listener;
+mod metrics;
+mod report;
 mod run;
+mod serve;
 mod signals;
 
 use std::process::ExitCode;
 
-pub use run::{VERSION, run};
+pub use run::{VERSION, run, run_in};
 pub use signals::StopRequest;
 
 /// The process: runtime, signals, [`run()`].

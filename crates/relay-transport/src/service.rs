@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{
@@ -104,13 +104,17 @@ impl RelayService {
     pub fn stats(&self) -> TransportStats {
         let shared = &self.shared;
         let connections = shared.admission.connections();
-        shared.counters.read(connections, shared.tasks.panics())
+        let panics = shared.tasks.panics();
+        shared.counters.read(connections, panics, self.uptime())
+    }
+
+    fn uptime(&self) -> Duration {
+        clock::now().saturating_duration_since(self.shared.started)
     }
 
     fn healthz(&self) -> Response<ResponseBody> {
-        let uptime = clock::now().saturating_duration_since(self.shared.started);
         let stats = self.shared.registry.stats();
-        let body = health::healthz(&self.shared.config.version, &stats, uptime);
+        let body = health::healthz(&self.shared.config.version, &stats, self.uptime());
         let mut response = Response::new(ResponseBody::from(body));
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, json);

@@ -3,13 +3,15 @@
 //! A count moves after the peer could see what is counted. Who is connected now is the registry's to know.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 mod closes;
 
 pub(crate) use closes::CloseCounters;
 pub use closes::{ClosedBy, Closes};
 
-/// What a relay's transport counted since it was made; [`connections`](Self::connections) is of this moment.
+/// What a relay's transport counted since it was made; [`connections`](Self::connections) and
+/// [`uptime`](Self::uptime) are of this moment.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub struct TransportStats {
@@ -35,6 +37,8 @@ pub struct TransportStats {
     pub panics: u64,
     /// Connection slots in use, by members, by refused peers until their close handshake is over, and by claimants.
     pub connections: usize,
+    /// Since the relay was made, as `/healthz` tells it.
+    pub uptime: Duration,
 }
 
 /// Requests on one endpoint, by how they ended. What is not an upgrade at all (405, 426) and what a draining relay
@@ -112,7 +116,7 @@ impl EndpointCounters {
 }
 
 impl Counters {
-    pub(crate) fn read(&self, connections: usize, panics: u64) -> TransportStats {
+    pub(crate) fn read(&self, connections: usize, panics: u64, uptime: Duration) -> TransportStats {
         TransportStats {
             binary_upgrades: self.binary.upgrades(),
             phone_upgrades: self.phone.upgrades(),
@@ -125,6 +129,7 @@ impl Counters {
             accept_errors: self.accept_errors.read(),
             panics,
             connections,
+            uptime,
         }
     }
 }

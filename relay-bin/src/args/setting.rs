@@ -17,6 +17,11 @@ pub trait FlagValue: Sized {
     ///
     /// What the flag takes, when `raw` is something else.
     fn from_raw(raw: &OsStr) -> Result<Self, ValueError>;
+
+    /// Takes the value of a flag that was given again: the last one wins, unless the type collects them.
+    fn repeated(&mut self, next: Self) {
+        *self = next;
+    }
 }
 
 /// A flag's value.
@@ -38,7 +43,7 @@ impl<T: FlagValue> Setting<T> {
     }
 
     pub(super) fn set(&mut self, raw: &OsStr) -> Result<(), ValueError> {
-        self.value = T::from_raw(raw)?;
+        self.value.repeated(T::from_raw(raw)?);
         self.raw = Some(raw.to_os_string());
         Ok(())
     }

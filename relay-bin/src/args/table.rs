@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::time::Duration;
 
-use super::{ByteSize, FlagValue, Setting, ValueError};
+use super::{ByteSize, Cidrs, FlagValue, Setting, ValueError};
 use crate::logging::LogFormat;
 
 flag_table! {
@@ -19,6 +19,42 @@ flag_table! {
         takes: "N",
         default: "10000",
         help: "live WebSockets, binaries and phones together; lowered to what the open-file limit allows",
+    }
+    max_connections_per_ip: i64 {
+        name: "max-connections-per-ip",
+        takes: "N",
+        default: "0",
+        help: "live WebSockets of one IPv4 address or IPv6 /64; 0 means a quarter of all, at least 64",
+    }
+    rate_limit_per_minute: i64 {
+        name: "rate-limit-per-minute",
+        takes: "N",
+        default: "10",
+        help: "WebSocket requests of one IPv4 address or IPv6 /64; 0 means no limit",
+    }
+    rate_limit_burst: i64 {
+        name: "rate-limit-burst",
+        takes: "N",
+        default: "20",
+        help: "WebSocket requests of one IPv4 address or IPv6 /64 at once",
+    }
+    trusted_proxy: Cidrs {
+        name: "trusted-proxy",
+        takes: "address/bits",
+        default: "",
+        help: "believe these hops when they name their client; may be repeated",
+    }
+    trust_x_forwarded_for: bool {
+        name: "trust-x-forwarded-for",
+        takes: "",
+        default: "false",
+        help: "count requests by the first X-Forwarded-For entry: ANY CLIENT CAN SPOOF IT; use --trusted-proxy",
+    }
+    metrics_listen: String {
+        name: "metrics-listen",
+        takes: "ip:port",
+        default: "127.0.0.1:9090",
+        help: "serve /metrics on this loopback address; empty for no metrics page",
     }
     drain_deadline: Duration {
         name: "drain-deadline",

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
+use relay_transport::Cidr;
 use thiserror::Error;
 
 use super::FlagValue;
@@ -30,6 +31,9 @@ pub enum ValueError {
     /// Not a number of bytes below 2^64.
     #[error("want bytes, or a whole number of KiB, MiB, GiB, KB, MB or GB such as 256MiB")]
     NotSize,
+    /// Not a block of IP addresses.
+    #[error("want an IP address, or a block of them such as 10.0.0.0/8")]
+    NotCidr,
     /// Not one of the names.
     #[error("want logfmt or json")]
     NotLogFormat,
@@ -38,6 +42,10 @@ pub enum ValueError {
 /// A number of bytes: plain, or with a suffix (`KiB` is 1024, `KB` is 1000).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
+
+/// Blocks of IP addresses; each further flag adds one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cidrs(pub Vec<Cidr>);
 
 impl FlagValue for String {
     fn from_raw(raw: &OsStr) -> Result<Self, ValueError> {
@@ -72,6 +80,22 @@ impl FlagValue for Duration {
 impl FlagValue for ByteSize {
     fn from_raw(raw: &OsStr) -> Result<Self, ValueError> {
         size(text(raw)?).map(Self).ok_or(ValueError::NotSize)
+    }
+}
+
+impl FlagValue for Cidrs {
+    fn from_raw(raw: &OsStr) -> Result<Self, ValueError> {
+        match text(raw)? {
+            "" => Ok(Self::default()),
+            text => {
+                let block = text.parse().map_err(|_| ValueError::NotCidr)?;
+                Ok(Self(vec![block]))
+            }
+        }
+    }
+
+    fn repeated(&mut self, next: Self) {
+        self.0.extend(next.0);
     }
 }
 

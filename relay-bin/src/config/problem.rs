@@ -4,46 +4,121 @@ use std::error::Error as _;
 
 use thiserror::Error;
 
-use super::{ListenAddrError, MAX_DRAIN_DEADLINE, MIN_QUEUE_MEMORY};
+use super::environment::{PRODUCTION, SINGLE_INSTANCE};
+use super::{ListenAddrError, MetricsListenError};
+use crate::boot::capabilities::CapabilityError;
 
 /// One thing wrong with the configuration.
 ///
-/// The text never holds what the operator typed: that is in [`addr`](Self::addr) or [`value`](Self::value).
+/// The text never holds what the operator typed: that is in the [`fields`](Self::fields).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConfigProblem {
     /// No flag says how to serve.
     #[error("no mode selected: want --insecure-listen (plain HTTP) or --domain (TLS)")]
     NoMode,
-    /// `--insecure-listen` is not an address to listen on.
-    #[error("--insecure-listen is not a listen address")]
+    /// A number, size or duration out of its range.
+    #[error("--{flag} must be {want}")]
+    Number {
+        /// The flag's name.
+        flag: &'static str,
+        /// Its range.
+        want: &'static str,
+        /// The value as typed.
+        value: String,
+    },
+    /// Two ways to read `X-Forwarded-For`.
+    #[error("--trusted-proxy and --trust-x-forwarded-for exclude each other")]
+    TrustConflict,
+    /// A registered variable is present and not of its form.
+    #[error("environment variable refused")]
+    MalformedVariable {
+        /// Its name.
+        env_var: &'static str,
+        /// What is wrong with it; quotes the value unless that is a secret.
+        reason: String,
+        /// What to do about it.
+        fix: &'static str,
+    },
+    /// The platform may run several relays, and nobody says that it does not.
+    #[error("multi-instance deploy detected: FLY_APP_NAME is set and {SINGLE_INSTANCE} is not")]
+    MultiInstance,
+    /// Plain HTTP in production.
+    #[error("--insecure-listen is refused in production")]
+    InsecureInProduction,
+    /// Root in production.
+    #[error("running as root is refused in production")]
+    RootInProduction {
+        /// Always 0.
+        effective_uid: u32,
+    },
+    /// Capabilities in production.
+    #[error("capabilities are refused in production")]
+    Capabilities {
+        /// Which, or why they are not known.
+        source: CapabilityError,
+    },
+    /// `--metrics-listen` is not an address on the loopback interface.
+    #[error("--metrics-listen is refused")]
+    MetricsListen {
+        /// The address as typed.
+        value: String,
+        /// What is wrong with it.
+        source: MetricsListenError,
+    },
+    /// Not an address to listen on.
+    #[error("--{flag} is not a listen address")]
     ListenAddr {
+        /// The flag's name.
+        flag: &'static str,
         /// The address as typed.
         addr: String,
         /// What is wrong with it.
         source: ListenAddrError,
     },
-    /// `--max-connections` is zero or negative.
-    #[error("--max-connections must be positive")]
-    MaxConnections {
-        /// The number as typed.
-        value: String,
-    },
-    /// `--drain-deadline` is zero or too long.
-    #[error(
-        "--drain-deadline must be longer than zero and at most {}h",
-        MAX_DRAIN_DEADLINE.as_secs() / 3600
-    )]
-    DrainDeadline {
-        /// The duration as typed.
-        value: String,
-    },
-    /// `--queue-memory` is too small for the largest legal frames.
-    #[error("--queue-memory must be at least {}MiB", MIN_QUEUE_MEMORY >> 20)]
-    QueueMemory {
-        /// The size as typed.
-        value: String,
-    },
+}
+
+/// What a problem's record says beside its text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fields<'p> {
+    /// The address at fault.
+    pub addr: Option<&'p str>,
+    /// The value at fault.
+    pub value: Option<&'p str>,
+    /// The variable at fault.
+    pub env_var: Option<&'static str>,
+    /// What is wrong with the variable.
+    pub reason: Option<&'p str>,
+    /// The variable that lets it pass.
+    pub bypass_env_var: Option<&'static str>,
+    /// Whom the process acts as.
+    pub effective_uid: Option<u32>,
+    /// What to do instead.
+    pub fix: &'static str,
+}
+
+impl<'p> Fields<'p> {
+    fn fix(fix: &'static str) -> Self {
+        Self {
+            fix,
+            ..Self::default()
+        }
+    }
+
+    fn in_production(fix: &'static str) -> Self {
+        Self {
+            env_var: Some(PRODUCTION),
+            ..Self::fix(fix)
+        }
+    }
+
+    fn value(value: &'p str, fix: &'static str) -> Self {
+        Self {
+            value: Some(value),
+            ..Self::fix(fix)
+        }
+    }
 }
 
 impl ConfigProblem {
@@ -56,48 +131,69 @@ impl ConfigProblem {
         }
     }
 
-    /// The `addr` field: the address at fault.
+    /// The other fields.
     #[must_use]
-    pub fn addr(&self) -> Option<&str> {
+    pub fn fields(&self) -> Fields<'_> {
         match self {
-            Self::ListenAddr { addr, .. } => Some(addr),
-            Self::NoMode
-            | Self::MaxConnections { .. }
-            | Self::DrainDeadline { .. }
-            | Self::QueueMemory { .. } => None,
-        }
-    }
-
-    /// The `value` field: the value at fault.
-    #[must_use]
-    pub fn value(&self) -> Option<&str> {
-        match self {
-            Self::NoMode | Self::ListenAddr { .. } => None,
-            Self::MaxConnections { value }
-            | Self::DrainDeadline { value }
-            | Self::QueueMemory { value } => Some(value),
-        }
-    }
-
-    /// The `fix` field: what to type instead.
-    #[must_use]
-    pub fn fix(&self) -> &'static str {
-        match self {
-            Self::NoMode => "for a first try: --insecure-listen 127.0.0.1:8080",
-            Self::ListenAddr { .. } => "give host:port, :port or [v6]:port, port 1 to 65535",
-            Self::MaxConnections { .. } => "leave the flag out for its default",
-            Self::DrainDeadline { .. } => "leave the flag out for its default",
-            Self::QueueMemory { .. } => "leave the flag out for its default",
+            Self::NoMode => Fields::fix("for a first try: --insecure-listen 127.0.0.1:8080"),
+            Self::Number { value, .. } => {
+                Fields::value(value, "leave the flag out for its default")
+            }
+            Self::TrustConflict => Fields::fix("keep --trusted-proxy alone: it cannot be spoofed"),
+            Self::MalformedVariable {
+                env_var,
+                reason,
+                fix,
+            } => Fields {
+                env_var: Some(env_var),
+                reason: Some(reason),
+                ..Fields::fix(fix)
+            },
+            Self::MultiInstance => Fields {
+                bypass_env_var: Some(SINGLE_INSTANCE),
+                ..Fields::fix("run one instance and set PYRYCODE_RELAY_SINGLE_INSTANCE=1")
+            },
+            Self::InsecureInProduction => {
+                Fields::in_production("serve TLS with --domain, or unset the variable")
+            }
+            Self::RootInProduction { effective_uid } => Fields {
+                effective_uid: Some(*effective_uid),
+                ..Fields::in_production("run as another user, such as uid 65532")
+            },
+            Self::Capabilities { .. } => Fields::in_production(
+                "drop all but CAP_NET_BIND_SERVICE: docker run --cap-drop ALL --user 65532",
+            ),
+            Self::MetricsListen { value, .. } => Fields::value(
+                value,
+                "give 127.0.0.1:9090 or [::1]:9090, or \"\" for no page",
+            ),
+            Self::ListenAddr { addr, .. } => Fields {
+                addr: Some(addr),
+                ..Fields::fix("give host:port, :port or [v6]:port, port 1 to 65535")
+            },
         }
     }
 
     /// Writes the problem as one ERROR record.
     pub fn log(&self) {
+        let Fields {
+            addr,
+            value,
+            env_var,
+            reason,
+            bypass_env_var,
+            effective_uid,
+            fix,
+        } = self.fields();
         tracing::error!(
             err = self.err(),
-            addr = self.addr(),
-            value = self.value(),
-            fix = self.fix(),
+            addr,
+            value,
+            env_var,
+            reason,
+            bypass_env_var,
+            effective_uid,
+            fix,
             "configuration refused"
         );
     }

@@ -22,7 +22,7 @@ fn configured(args: &[&str]) -> Result<Config, Vec<ConfigProblem>> {
 fn defaults_are_those_of_the_decisions() {
     let config = configured(&[LISTEN]).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.max_connections.get(), 10_000);
+    assert_eq!(config.admission.max_connections.get(), 10_000);
     assert_eq!(config.drain_deadline, Duration::from_secs(10));
     assert_eq!(config.queue_memory, 256 << 20);
     assert_eq!(config.log_format, LogFormat::Logfmt);
@@ -40,7 +40,7 @@ fn flags_are_taken_over() {
     ])
     .unwrap();
     assert_eq!(config.listen.host, Host::Name("localhost".to_owned()));
-    assert_eq!(config.max_connections.get(), 7);
+    assert_eq!(config.admission.max_connections.get(), 7);
     assert_eq!(config.drain_deadline, Duration::from_secs(90));
     assert_eq!(config.queue_memory, MIN_QUEUE_MEMORY);
     assert_eq!(config.log_format, LogFormat::Json);
@@ -70,16 +70,11 @@ fn every_problem_is_reported() {
     .unwrap_err();
     let fields: Vec<_> = problems
         .iter()
-        .map(|problem| (problem.err(), problem.addr(), problem.value()))
+        .map(|problem| (problem.err(), problem.fields().addr, problem.fields().value))
         .collect();
     assert_eq!(
         fields,
         [
-            (
-                "--insecure-listen is not a listen address: port 0 is not a fixed port".to_owned(),
-                Some(":0"),
-                None
-            ),
             (
                 "--max-connections must be positive".to_owned(),
                 None,
@@ -95,9 +90,18 @@ fn every_problem_is_reported() {
                 None,
                 Some("1KiB")
             ),
+            (
+                "--insecure-listen is not a listen address: port 0 is not a fixed port".to_owned(),
+                Some(":0"),
+                None
+            ),
         ]
     );
-    assert!(problems.iter().all(|problem| !problem.fix().is_empty()));
+    assert!(
+        problems
+            .iter()
+            .all(|problem| !problem.fields().fix.is_empty())
+    );
 }
 
 #[test]

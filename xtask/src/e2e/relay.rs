@@ -40,7 +40,13 @@ impl Relay {
         addr: SocketAddr,
         flags: &[&str],
     ) -> anyhow::Result<Self> {
-        Self::spawn(command(binary).arg(listen_at(addr)).args(flags), addr)
+        Self::spawn(
+            command(binary)
+                .arg(listen_at(addr))
+                .args(UNHINDERED)
+                .args(flags),
+            addr,
+        )
     }
 
     /// Starts a relay on a free port at the lowest log level there is.
@@ -49,6 +55,7 @@ impl Relay {
         Self::spawn(
             command(binary)
                 .arg(listen_at(addr))
+                .args(UNHINDERED)
                 .env("RUST_LOG", "trace"),
             addr,
         )
@@ -215,6 +222,13 @@ impl Relay {
 fn listen_at(addr: SocketAddr) -> String {
     format!("--insecure-listen={addr}")
 }
+
+/// All peers of a scenario come from one address, and relays run side by side; a scenario's own flags come later and win.
+const UNHINDERED: [&str; 3] = [
+    "--rate-limit-per-minute=0",
+    "--max-connections-per-ip=1000000",
+    "--metrics-listen=",
+];
 
 /// A relay without the environment that the reference calls configuration, its standard error piped.
 pub(super) fn command(binary: &Path) -> Command {

@@ -49,15 +49,6 @@ pub(crate) const KEYS: &[&str] = &[
     "unexpected_ports",
     "expected_ports",
     "addr",
-    // The drain's summary.
-    "binaries",
-    "phones",
-    "closed",
-    "cut",
-    "frames_flushed",
-    "frames_dropped",
-    "asked",
-    "gone",
 ];
 
 const MACROS: &[&str] = &["trace", "debug", "info", "warn", "error", "event"];
