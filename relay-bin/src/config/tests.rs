@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use super::*;
 use crate::args::{Invocation, parse};
 
+mod refusals;
+
 const LISTEN: &str = "--insecure-listen=127.0.0.1:8080";
 
 fn configured_in(environment: &Environment, args: &[&str]) -> Result<Config, Vec<ConfigProblem>> {
@@ -22,7 +24,16 @@ fn configured(args: &[&str]) -> Result<Config, Vec<ConfigProblem>> {
 fn defaults_are_those_of_the_decisions() {
     let config = configured(&[LISTEN]).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.admission.max_connections.get(), 10_000);
+    let admission = &config.admission;
+    assert_eq!(admission.max_connections.get(), 10_000);
+    assert_eq!(admission.max_connections_per_ip, None);
+    let rate_limit = admission.rate_limit.unwrap();
+    assert_eq!((rate_limit.burst, rate_limit.refill.as_secs()), (20, 6));
+    assert_eq!(
+        admission.forwarded_for,
+        relay_transport::ForwardedFor::Ignore
+    );
+    assert_eq!(config.metrics_listen, Some(([127, 0, 0, 1], 9090).into()));
     assert_eq!(config.drain_deadline, Duration::from_secs(10));
     assert_eq!(config.queue_memory, 256 << 20);
     assert_eq!(config.log_format, LogFormat::Logfmt);

@@ -1,0 +1,128 @@
+//! One relay in this process, on ports of its own.
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use futures_util::stream;
+use relay_bin::config::Environment;
+use relay_bin::exit::Exit;
+use relay_bin::{StopRequest, run_in};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::http;
+
+/// Nothing here takes that long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A port that nothing listens on, from below the range of outgoing connections.
+pub(crate) fn free_addr() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 9_000).unwrap();
+    loop {
+        let offset = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 11_000 + (start + offset) % 9_000;
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(addr).is_ok() {
+            return addr;
+        }
+    }
+}
+
+/// A relay that serves.
+pub(crate) struct Relay {
+    pub(crate) addr: SocketAddr,
+    pub(crate) metrics: SocketAddr,
+    stop: mpsc::Sender<StopRequest>,
+    running: JoinSet<Exit>,
+}
+
+impl Relay {
+    /// With a metrics page, and these flags behind the addresses.
+    pub(crate) async fn start(flags: &[&str]) -> Self {
+        let (addr, metrics) = (free_addr(), free_addr());
+        let mut args = vec![
+            format!("--insecure-listen={addr}"),
+            format!("--metrics-listen={metrics}"),
+        ];
+        args.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        Self::start_with(Environment::default(), addr, metrics, args).await
+    }
+
+    /// Waits until it is ready.
+    pub(crate) async fn start_with(
+        environment: Environment,
+        addr: SocketAddr,
+        metrics: SocketAddr,
+        args: Vec<String>,
+    ) -> Self {
+        let (stop, mut signals) = mpsc::channel(2);
+        let signals = stream::poll_fn(move |cx| signals.poll_recv(cx));
+        let mut running = JoinSet::new();
+        running.spawn(run_in(
+            environment,
+            args.into_iter().map(OsString::from),
+            signals,
+        ));
+        let ready = async {
+            while http::try_get(addr, "/readyz").await.is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = ready => {}
+            exit = running.join_next() => panic!("ended with {exit:?}"),
+        }
+        Self {
+            addr,
+            metrics,
+            stop,
+            running,
+        }
+    }
+
+    /// As a signal would.
+    pub(crate) async fn stop(&self) {
+        self.stop.send(StopRequest).await.unwrap();
+    }
+
+    pub(crate) async fn exit(mut self) -> Exit {
+        let exit = tokio::time::timeout(PATIENCE, self.running.join_next());
+        exit.await.unwrap().unwrap().unwrap()
+    }
+
+    /// One sample of the metrics page.
+    pub(crate) async fn metric(&self, series: &str) -> f64 {
+        let page = http::get(self.metrics, "/metrics").await.body;
+        let sample = page
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        sample
+            .unwrap_or_else(|| panic!("no {series} in\n{page}"))
+            .parse()
+            .unwrap()
+    }
+
+    /// Waits until a sample has this value.
+    pub(crate) async fn metric_becomes(&self, series: &str, value: f64) {
+        let reached = async {
+            while self.metric(series).await != value {
+                tokio::task::yield_now().await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, reached).await.is_err() {
+            panic!("{series} is {}, not {value}", self.metric(series).await);
+        }
+    }
+}
+
+/// The exit of a relay that ends by itself.
+pub(crate) async fn exit_of(environment: Environment, args: &[&str]) -> Exit {
+    let args: Vec<_> = args.iter().map(OsString::from).collect();
+    let running = run_in(environment, args, stream::pending());
+    tokio::time::timeout(PATIENCE, running)
+        .await
+        .expect("it ends by itself")
+}

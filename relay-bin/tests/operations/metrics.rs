@@ -1,0 +1,225 @@
+//! The metrics page on a live relay: what it says, where, and what moves it.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::Relay;
+use crate::http::{get, send};
+use crate::peers::{binary, close_code, phone};
+
+fn attempts(endpoint: &str, outcome: &str) -> String {
+    format!(
+        "pyrycode_relay_ws_upgrade_attempts_total{{endpoint=\"{endpoint}\",outcome=\"{outcome}\"}}"
+    )
+}
+
+fn failures(kind: &str) -> String {
+    format!("pyrycode_relay_register_failures_total{{kind=\"{kind}\"}}")
+}
+
+fn closes(leg: &str, code: &str, by: &str) -> String {
+    format!("pyrycode_relay_closes_total{{leg=\"{leg}\",code=\"{code}\",by=\"{by}\"}}")
+}
+
+#[tokio::test]
+async fn o49_the_page_is_on_its_own_listener_and_nowhere_else() {
+    let relay = Relay::start(&[]).await;
+    let page = get(relay.metrics, "/metrics").await;
+    assert_eq!(page.status, 200);
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    for series in [
+        "pyrycode_relay_connected_phones 0\n",
+        "process_open_fds ",
+        "pyrycode_relay_build_info{version=\"dev\"} 1\n",
+    ] {
+        assert!(page.body.contains(series), "{series}");
+    }
+    assert_eq!(get(relay.addr, "/metrics").await.status, 404);
+    for path in ["/", "/healthz", "/metrics/", "/v1/server"] {
+        assert_eq!(get(relay.metrics, path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn o50_each_refusal_moves_its_own_cells() {
+    let relay = Relay::start(&["--rate-limit-burst=22", "--rate-limit-per-minute=1"]).await;
+    let addr = relay.addr;
+    let mut holder = binary(addr, "s").await;
+    relay
+        .metric_becomes(&attempts("server", "accept"), 1.0)
+        .await;
+    // Sixteen phones fit.
+    let mut phones = Vec::new();
+    for _ in 0..16 {
+        phones.push(phone(addr, "s").await);
+    }
+    relay
+        .metric_becomes(&attempts("client", "accept"), 16.0)
+        .await;
+    let one_too_many = phone(addr, "s").await;
+    assert_eq!(close_code(one_too_many).await, 4429);
+    let stranger = phone(addr, "nobody").await;
+    assert_eq!(close_code(stranger).await, 4404);
+    // The holder has to be heard in the probe.
+    let rival = binary(addr, "s").await;
+    let probed = async {
+        relay
+            .metric_becomes("pyrycode_relay_conflict_probes_total", 1.0)
+            .await;
+        holder.send(Message::Ping("x".into())).await.unwrap();
+    };
+    let (code, ()) = tokio::join!(close_code(rival), probed);
+    assert_eq!(code, 4409);
+    for path in ["/v1/server", "/v1/client"] {
+        assert_eq!(send(addr, "GET", path, &[]).await.status, 400);
+    }
+    for path in ["/v1/server", "/v1/client"] {
+        assert_eq!(send(addr, "GET", path, &[]).await.status, 429);
+    }
+    for (series, value) in [
+        (attempts("server", "reject_409"), 1.0),
+        (attempts("server", "reject_headers"), 1.0),
+        (attempts("server", "reject_rate_limit"), 1.0),
+        (attempts("client", "reject_404"), 1.0),
+        (attempts("client", "reject_429"), 1.0),
+        (attempts("client", "reject_headers"), 1.0),
+        (attempts("client", "reject_rate_limit"), 1.0),
+        (failures("no_server"), 1.0),
+        (failures("server_in_use"), 1.0),
+        (failures("phones_at_cap"), 1.0),
+        (failures("ratelimit"), 2.0),
+        (closes("binary", "4409", "relay"), 1.0),
+        (closes("phone", "4404", "relay"), 1.0),
+        (closes("phone", "4429", "relay"), 1.0),
+    ] {
+        relay.metric_becomes(&series, value).await;
+    }
+    for impossible in [
+        attempts("server", "reject_404"),
+        attempts("server", "reject_429"),
+        attempts("client", "reject_409"),
+        attempts("server", "reject_cap"),
+    ] {
+        assert_eq!(relay.metric(&impossible).await, 0.0, "{impossible}");
+    }
+}
+
+#[tokio::test]
+async fn o51_frames_count_when_they_are_written() {
+    let relay = Relay::start(&[]).await;
+    let mut binary = binary(relay.addr, "s").await;
+    relay
+        .metric_becomes("pyrycode_relay_connected_binaries", 1.0)
+        .await;
+    let mut phone = phone(relay.addr, "s").await;
+    for index in 0..5 {
+        phone.send(format!("{index}").into()).await.unwrap();
+    }
+    let mut conn_id = String::new();
+    for _ in 0..5 {
+        let text = binary.next().await.unwrap().unwrap().into_text().unwrap();
+        let envelope: serde_json::Value = serde_json::from_str(&text).unwrap();
+        conn_id = envelope["conn_id"].as_str().unwrap().to_owned();
+    }
+    for envelope in [
+        r#"{"conn_id":"client-0","frame":1}"#.to_owned(),
+        "{".to_owned(),
+        format!(r#"{{"conn_id":"{conn_id}","frame":1}}"#),
+        format!(r#"{{"conn_id":"{conn_id}","frame":2}}"#),
+        format!(r#"{{"conn_id":"{conn_id}","close_code":4401}}"#),
+    ] {
+        binary.send(envelope.into()).await.unwrap();
+    }
+    assert_eq!(close_code(phone).await, 4401);
+    let forwarded = "pyrycode_relay_frames_forwarded_total";
+    for (series, value) in [
+        (format!("{forwarded}{{direction=\"phone_to_binary\"}}"), 5.0),
+        (format!("{forwarded}{{direction=\"binary_to_phone\"}}"), 2.0),
+        (closes("phone", "4401", "binary"), 1.0),
+    ] {
+        relay.metric_becomes(&series, value).await;
+    }
+    binary.close(None).await.unwrap();
+    relay
+        .metric_becomes(&closes("binary", "1005", "peer"), 1.0)
+        .await;
+}
+
+#[tokio::test]
+async fn o48_a_binary_in_grace_is_not_connected_and_its_phones_are() {
+    let relay = Relay::start(&[]).await;
+    let lost = binary(relay.addr, "s").await;
+    relay
+        .metric_becomes("pyrycode_relay_connected_binaries", 1.0)
+        .await;
+    let _phone = phone(relay.addr, "s").await;
+    relay
+        .metric_becomes("pyrycode_relay_connected_phones", 1.0)
+        .await;
+    drop(lost);
+    relay
+        .metric_becomes("pyrycode_relay_connected_binaries", 0.0)
+        .await;
+    assert_eq!(relay.metric("pyrycode_relay_connected_phones").await, 1.0);
+    let health = get(relay.addr, "/healthz").await.body;
+    assert!(health.contains(r#""connected_binaries":0,"connected_phones":1"#));
+    let _back = binary(relay.addr, "s").await;
+    relay
+        .metric_becomes("pyrycode_relay_connected_binaries", 1.0)
+        .await;
+    relay
+        .metric_becomes(&closes("binary", "1006", "peer"), 1.0)
+        .await;
+}
+
+#[tokio::test]
+async fn o47_health_does_not_depend_on_the_method() {
+    let relay = Relay::start(&[]).await;
+    for method in ["GET", "POST", "HEAD"] {
+        let answer = send(relay.addr, method, "/healthz", &[]).await;
+        assert_eq!(answer.status, 200, "{method}");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/json; charset=utf-8")
+        );
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.body.is_empty(), method == "HEAD");
+    }
+}
+
+#[tokio::test]
+async fn o52_no_label_holds_what_a_peer_said() {
+    let relay = Relay::start(&[]).await;
+    let _binary = binary(relay.addr, "MARKER").await;
+    relay
+        .metric_becomes("pyrycode_relay_connected_binaries", 1.0)
+        .await;
+    let refused = phone(relay.addr, "MARKER-2").await;
+    assert_eq!(close_code(refused).await, 4404);
+    let page = get(relay.metrics, "/metrics").await.body;
+    for marker in ["MARKER", "forged", "127.0.0.1"] {
+        assert!(!page.contains(marker), "{marker}");
+    }
+}
+
+#[tokio::test]
+async fn o46_half_a_request_is_hung_up_on_after_5_seconds() {
+    let relay = Relay::start(&[]).await;
+    let hung_up = async |addr| {
+        let mut tcp = TcpStream::connect(addr).await.unwrap();
+        tcp.write_all(b"GET /metrics HTTP/1.1\r\nHo").await.unwrap();
+        let mut answer = Vec::new();
+        tcp.read_to_end(&mut answer).await.unwrap();
+        answer
+    };
+    let both = async { tokio::join!(hung_up(relay.addr), hung_up(relay.metrics)) };
+    let both = tokio::time::timeout(Duration::from_secs(9), both).await;
+    assert_eq!(both.expect("both hang up"), (Vec::new(), Vec::new()));
+}

@@ -1,0 +1,71 @@
+//! Binaries and phones on another WebSocket library.
+
+use std::net::{IpAddr, SocketAddr};
+
+use futures_util::StreamExt;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+pub(crate) type Peer = WebSocketStream<TcpStream>;
+
+const BINARY: (&str, &str) = ("/v1/server", "x-pyrycode-version");
+const PHONE: (&str, &str) = ("/v1/client", "x-pyrycode-token");
+
+pub(crate) async fn binary(addr: SocketAddr, server_id: &str) -> Peer {
+    connect(addr, BINARY, server_id, localhost()).await.unwrap()
+}
+
+pub(crate) async fn phone(addr: SocketAddr, server_id: &str) -> Peer {
+    connect(addr, PHONE, server_id, localhost()).await.unwrap()
+}
+
+/// A phone that calls from another address of this machine; or the status it is refused with.
+pub(crate) async fn phone_from(addr: SocketAddr, ip: [u8; 4]) -> Result<Peer, u16> {
+    match connect(addr, PHONE, "nobody", ip.into()).await {
+        Ok(peer) => Ok(peer),
+        Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The status of the close frame that ends this connection; it is answered, and the connection let go.
+pub(crate) async fn close_code(mut peer: Peer) -> u16 {
+    loop {
+        match peer.next().await {
+            Some(Ok(Message::Close(Some(close)))) => {
+                let code = close.code.into();
+                while let Some(Ok(_)) = peer.next().await {}
+                return code;
+            }
+            Some(Ok(_)) => {}
+            other => panic!("no close frame: {other:?}"),
+        }
+    }
+}
+
+fn localhost() -> IpAddr {
+    [127, 0, 0, 1].into()
+}
+
+async fn connect(
+    addr: SocketAddr,
+    (path, own_header): (&str, &str),
+    server_id: &str,
+    from: IpAddr,
+) -> Result<Peer, tungstenite::Error> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    let tcp = socket.connect(addr).await?;
+    let mut request = format!("ws://{addr}{path}").into_client_request()?;
+    for (name, value) in [
+        ("x-pyrycode-server", server_id),
+        (own_header, "1\" err=forged"),
+        ("user-agent", "test"),
+    ] {
+        let name: http::HeaderName = name.parse().unwrap();
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    Ok(client_async(request, tcp).await?.0)
+}
