@@ -18,6 +18,8 @@ mod server;
 mod service;
 mod stream;
 mod tasks;
+#[cfg(test)]
+mod testing;
 mod upgrade;
 mod ws;
 

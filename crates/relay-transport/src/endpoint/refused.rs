@@ -22,9 +22,12 @@ pub(super) async fn refuse(arrived: Arrived, close: Close) {
         ..
     } = arrived;
     let timeout = shared.config.close_timeout;
-    let mut connection = connection(&shared, stream, leftover, timeout, Refused);
-    connection.close(close, clock::now());
-    connection.run().await;
+    let closing = {
+        let mut connection = connection(&shared, stream, leftover, timeout, Refused);
+        connection.close(close, clock::now());
+        connection
+    };
+    closing.run().await;
 }
 
 impl Endpoint for Refused {
