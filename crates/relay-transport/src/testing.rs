@@ -3,6 +3,7 @@
 
 mod client;
 mod counted;
+mod patience;
 mod stream;
 
 pub(crate) use client::{
@@ -10,4 +11,5 @@ pub(crate) use client::{
     text,
 };
 pub(crate) use counted::{Counted, Polls};
+pub(crate) use patience::eventually;
 pub(crate) use stream::{Call, Fault, Spy, Traffic};

@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::*;
+use crate::testing::eventually;
 
 struct Report(mpsc::SyncSender<&'static str>);
 
@@ -41,9 +42,7 @@ async fn a_panic_is_counted_and_ends_its_own_task_only() {
         let _ = gone.await;
     });
     tasks.spawn(async { panic!("one connection's bug") });
-    while tasks.panics() == 0 {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| tasks.panics() > 0).await;
     assert_eq!(live(&tasks), 1);
     go.send(()).unwrap();
     tasks.closed().await;

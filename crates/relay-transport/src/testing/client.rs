@@ -41,14 +41,19 @@ pub(crate) struct Client<S = DuplexStream> {
     stream: S,
     /// Read by [`Client::peek`].
     peeked: Option<u8>,
+    frames: usize,
     has_ended: bool,
 }
+
+/// More than any test reads: one that waits for a frame which never comes fails instead of reading pings for ever.
+const MAX_FRAMES: usize = 20_000;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) fn new(stream: S) -> Self {
         Self {
             stream,
             peeked: None,
+            frames: 0,
             has_ended: false,
         }
     }
@@ -66,9 +71,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// The next frame. Reads its bytes and none behind them.
     ///
     /// # Panics
-    /// When asked again after the end: a test that waits for a frame fails instead of waiting for ever.
+    /// When asked again after the end, and after very many frames.
     pub(crate) async fn recv(&mut self) -> Frame {
         assert!(!self.has_ended, "nothing comes after the end");
+        self.frames += 1;
+        assert!(self.frames < MAX_FRAMES, "what is waited for does not come");
         let frame = self.recv_any().await;
         self.has_ended = matches!(frame, Frame::End | Frame::Torn);
         frame

@@ -176,15 +176,19 @@ impl RawPeer {
 
     /// The next frame that is no ping; pings are answered.
     pub(crate) async fn frame(&mut self) -> Frame {
-        loop {
-            match self.next().await {
-                Ok(frame) if frame.first == PING => {
-                    self.send(Frame::new(PONG, frame.payload)).await;
+        // Bounded as a whole, since pings alone could go on for ever.
+        patiently("a frame", async {
+            loop {
+                match self.next().await {
+                    Ok(frame) if frame.first == PING => {
+                        self.send(Frame::new(PONG, frame.payload)).await;
+                    }
+                    Ok(frame) => return frame,
+                    Err(end) => panic!("a frame, not {end:?}"),
                 }
-                Ok(frame) => return frame,
-                Err(end) => panic!("a frame, not {end:?}"),
             }
-        }
+        })
+        .await
     }
 
     /// The next message, which has to be one text frame.

@@ -18,7 +18,7 @@ const BINARIES: u64 = 5;
 const PHONES: usize = 50;
 const RUN: std::time::Duration = millis(3_000);
 
-/// Which of all binary connections has heard of a phone, and whether it was told of its end.
+/// Which of all binary connections has heard of a phone.
 #[derive(Default)]
 struct Heard {
     by: Mutex<HashMap<String, u64>>,

@@ -1,10 +1,7 @@
 //! A binary has left: what its phones see, and who may come next.
 
-use std::sync::Arc;
-
 use relay_core::Limits;
 use relay_transport::Config;
-use tokio::task::JoinSet;
 
 use crate::support::envelope::conn_id;
 use crate::support::{NEVER, Relay, Request, deliver, log, millis, notice, routed};
@@ -66,36 +63,6 @@ async fn c36_when_grace_ends_phones_are_closed_and_the_server_id_is_free() {
     let (phone, id) = relay.known_phone("c36", &mut back).await;
     phone.close(1000, "").await;
     assert_eq!(back.text().await, notice(&id, 1000));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c37_a_reclaim_at_the_last_moment_is_safe_from_the_old_timer() {
-    const GRACE: u64 = 100;
-    let relay = Arc::new(with_grace(millis(GRACE)).await);
-    // Outlives every window of the others, and says so.
-    let witness_binary = relay.binary("c37-witness").await;
-    let witness = relay.phone("c37-witness").await;
-    let mut reclaims = JoinSet::new();
-    for n in 0..80 {
-        let relay = Arc::clone(&relay);
-        reclaims.spawn(async move {
-            let server_id = format!("c37-{n}");
-            let binary = relay.binary(&server_id).await;
-            binary.close(1000, "").await;
-            // The moment is the subject: from 20 ms before the end of grace to 20 ms behind it.
-            tokio::time::sleep(millis(GRACE - 20 + n / 2)).await;
-            let mut back = relay.binary(&server_id).await;
-            let (phone, id) = relay.known_phone(&server_id, &mut back).await;
-            (back, phone, id)
-        });
-    }
-    let legs = reclaims.join_all().await;
-    witness_binary.close(1000, "").await;
-    witness.expect_close(1000, "").await;
-    for (mut back, mut phone, id) in legs {
-        phone.send_text("1").await;
-        assert_eq!(back.text().await, routed(&id, "1"));
-    }
 }
 
 #[tokio::test]

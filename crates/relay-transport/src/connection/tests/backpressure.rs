@@ -63,10 +63,11 @@ async fn a_paused_phone_outlives_the_heartbeat_and_resumes_in_order() {
     assert!(leg.messages().len() < 20);
 
     let mut arrived = Vec::new();
-    while arrived.len() < all.len() {
+    eventually(|| {
         arrived.extend(frames_in(binary.outbox()));
-        tokio::task::yield_now().await;
-    }
+        arrived.len() == all.len()
+    })
+    .await;
     let routed = |message| format!(r#"{{"conn_id":"{}","frame":{message}}}"#, leg.conn_id);
     let expected: Vec<_> = all.iter().map(routed).collect();
     assert!(arrived == expected, "complete and in order");
@@ -85,10 +86,11 @@ async fn a_phone_that_died_while_it_was_paused_is_found_out_afterwards() {
     }
     tokio::time::sleep(600 * SECOND).await;
     let elapsed = stopwatch();
-    while leg.messages().len() < 20 {
+    eventually(|| {
         frames_in(binary.outbox());
-        tokio::task::yield_now().await;
-    }
+        leg.messages().len() == 20
+    })
+    .await;
     while leg.client.recv().await != Frame::close(1011, "heartbeat timeout") {}
     assert!((27 * SECOND..=66 * SECOND).contains(&elapsed()));
 }

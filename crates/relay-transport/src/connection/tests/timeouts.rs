@@ -153,10 +153,8 @@ async fn what_arrived_in_time_counts_though_it_is_read_too_late() {
     leg.client.send(frame(FIN | CONTINUATION, "2")).await;
     tokio::time::advance(29 * SECOND).await;
     leg.client.send(text("3")).await;
-    while leg.messages().len() < 2 {
-        assert!(leg.is_running());
-        tokio::task::yield_now().await;
-    }
+    eventually(|| leg.messages().len() == 2).await;
+    assert!(leg.is_running());
     assert_eq!(leg.closed_by(), []);
 }
 

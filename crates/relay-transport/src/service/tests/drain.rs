@@ -32,9 +32,7 @@ async fn c51_everybody_reads_1001_and_nothing_is_left() {
         relay.upgrade(phone("6f1c")).await,
         relay.upgrade(phone("6f1c")).await,
     ];
-    while relay.registry.snapshot().phones() < 2 {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| relay.registry.snapshot().phones() == 2).await;
     let [one, other] = phones;
     let elapsed = stopwatch();
     let (report, ..) = tokio::join!(

@@ -204,9 +204,7 @@ async fn c07_a_full_relay_answers_503_before_it_looks_at_the_headers() {
     }
     assert_eq!(answer(&service, get("/healthz")).status(), 200);
     assert_eq!(answer(&service, get("/nowhere")).status(), 404);
-    while service.shared.slots.in_use() > 0 {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| service.shared.slots.in_use() == 0).await;
     assert_eq!(answer(&service, upgrade("/v1/client")).status(), 101);
 }
 
