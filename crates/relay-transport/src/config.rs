@@ -100,6 +100,34 @@ impl Default for Config {
     }
 }
 
+/// Stands for "never": longer than a process lives, and short enough to be added to any `Instant`.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// A runtime's timers are no finer.
+const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(1);
+
+impl Config {
+    /// With no timer beyond [`FOREVER`], so that nobody has to fear an overflow, and time between two pings.
+    pub(crate) fn bounded(mut self) -> Self {
+        for timer in [
+            &mut self.handshake_timeout,
+            &mut self.message_timeout,
+            &mut self.heartbeat_interval,
+            &mut self.heartbeat_timeout,
+            &mut self.phone_write_timeout,
+            &mut self.binary_write_timeout,
+            &mut self.probe_timeout,
+            &mut self.probe_timeout_same_host,
+            &mut self.close_timeout,
+            &mut self.http_drain_timeout,
+        ] {
+            *timer = FOREVER.min(*timer);
+        }
+        self.heartbeat_interval = self.heartbeat_interval.max(MIN_HEARTBEAT_INTERVAL);
+        self
+    }
+}
+
 macro_rules! setters {
     ($($field:ident: $type:ty),* $(,)?) => {
         impl Config {

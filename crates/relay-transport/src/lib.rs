@@ -20,6 +20,8 @@ mod service;
 mod stats;
 mod stream;
 mod tasks;
+#[cfg(test)]
+mod testing;
 mod upgrade;
 mod ws;
 

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::{error, info};
 
 use crate::accept::{Accept, Accepted, Io, prepare};
+use crate::config::Config;
 use crate::service::RelayService;
 
 /// A listening relay.
@@ -174,11 +175,7 @@ async fn serve_tcp(
 /// Serves HTTP until the connection ends or becomes a WebSocket, which has a task of its own.
 async fn serve_http(io: impl Io + 'static, remote: SocketAddr, service: &RelayService) {
     let config = &service.shared.config;
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.handshake_timeout)
-        .max_header_size(config.max_head_bytes)
-        .max_buf_size(config.max_head_bytes)
+    let connection = http(config)
         .serve_connection(TokioIo::new(io), service.for_peer(remote))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
@@ -188,4 +185,28 @@ async fn serve_http(io: impl Io + 'static, remote: SocketAddr, service: &RelaySe
         () = service.shared.stop.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = tokio::time::timeout(config.http_drain_timeout, connection).await;
+}
+
+fn http(config: &Config) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(config.handshake_timeout)
+        .max_header_size(config.max_head_bytes)
+        .max_buf_size(config.max_head_bytes.max(MIN_HTTP_BUFFER));
+    http
+}
+
+/// hyper panics below it.
+const MIN_HTTP_BUFFER: usize = 8192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_bound_on_heads_is_no_panic() {
+        for max_head_bytes in [0, 100, 8191, 8192, 1 << 20] {
+            http(&Config::default().max_head_bytes(max_head_bytes));
+        }
+    }
 }

@@ -65,7 +65,7 @@ impl RelayService {
             started: clock::now(),
             seed: AtomicU32::new(getrandom::u32().unwrap_or(1)),
             registry,
-            config,
+            config: config.bounded(),
         };
         let registry = shared.registry.clone();
         let stop = shared.stop.clone();
@@ -388,3 +388,6 @@ fn refused(refusal: Refusal) -> Response<ResponseBody> {
 fn switched<B>(response: Response<B>) -> Response<ResponseBody> {
     response.map(|_empty| ResponseBody::default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,8 @@ pub(crate) struct Tasks {
 
 #[derive(Debug, Default)]
 struct Live {
-    handles: Mutex<HashMap<u64, AbortHandle>>,
+    /// `None` while the task is being spawned.
+    handles: Mutex<HashMap<u64, Option<AbortHandle>>>,
     next: AtomicU64,
     panics: AtomicU64,
 }
@@ -34,16 +35,16 @@ impl Tasks {
             live: Arc::clone(&self.live),
             id,
         };
-        // Locked across the spawn: a task that ends at once finds its entry to remove.
-        let mut handles = self.live.handles.lock();
-        let task = self.tracker.spawn(async move {
-            let ended = ended;
-            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
-                ended.live.panics.fetch_add(1, Ordering::Relaxed);
-                tracing::error!("connection task panicked");
-            }
-        });
-        handles.insert(id, task.abort_handle());
+        // Noted first and filled in afterwards: a task may end within the spawn, and on a runtime that shuts down it
+        // is even dropped there.
+        self.live.handles.lock().insert(id, None);
+        let handle = self.tracker.spawn(guarded(task, ended)).abort_handle();
+        if let Some(entry) = self.live.handles.lock().get_mut(&id) {
+            *entry = Some(handle);
+        } else {
+            // It has ended, or was aborted before there was a handle.
+            handle.abort();
+        }
     }
 
     /// Resolves when no task runs any more. Spawning goes on being possible; whoever waits has seen to it that
@@ -55,7 +56,8 @@ impl Tasks {
 
     /// Drops every task where it stands.
     pub(crate) fn abort(&self) {
-        for handle in self.live.handles.lock().values() {
+        let handles = std::mem::take(&mut *self.live.handles.lock());
+        for handle in handles.into_values().flatten() {
             handle.abort();
         }
     }
@@ -64,6 +66,17 @@ impl Tasks {
     pub(crate) fn panics(&self) -> u64 {
         self.live.panics.load(Ordering::Relaxed)
     }
+}
+
+/// Catches the task's panic. Of combinators, which hold the task once; an `async` block would hold it twice, beside and
+/// inside of what it awaits.
+fn guarded(task: impl Future<Output = ()>, ended: Ended) -> impl Future<Output = ()> {
+    AssertUnwindSafe(task).catch_unwind().map(move |result| {
+        if result.is_err() {
+            ended.live.panics.fetch_add(1, Ordering::Relaxed);
+            tracing::error!("connection task panicked");
+        }
+    })
 }
 
 struct Ended {
@@ -76,3 +89,6 @@ impl Drop for Ended {
         self.live.handles.lock().remove(&self.id);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,14 +64,14 @@ pub(crate) fn is_for(hosts: &[String], headers: &HeaderMap) -> bool {
         .any(|ours| ours.as_bytes().eq_ignore_ascii_case(name))
 }
 
-/// The three headers that each endpoint requires, non-empty. The first instance of a repeated header counts.
+/// The three headers that each endpoint requires, none of them blank. The first instance of a repeated header counts.
 pub(crate) fn check_required(
     headers: &HeaderMap,
     required: [HeaderName; 3],
 ) -> Result<(), Refusal> {
     let all_there = required
         .iter()
-        .all(|name| headers.get(name).is_some_and(|value| !value.is_empty()));
+        .all(|name| first(headers, name).is_some_and(|value| !value.is_empty()));
     if all_there {
         Ok(())
     } else {
@@ -119,8 +119,9 @@ pub(crate) fn check_handshake(parts: &Parts) -> Result<(), Refusal> {
     if headers.get_all(HOST).iter().count() != 1 {
         return Err(Refusal::BadRequest("exactly one Host is required\n"));
     }
+    let lengths = headers.get_all(CONTENT_LENGTH);
     let has_body = headers.contains_key(TRANSFER_ENCODING)
-        || first(headers, &CONTENT_LENGTH).is_some_and(|length| length != b"0");
+        || lengths.iter().any(|length| length.as_bytes() != b"0");
     if has_body {
         return Err(Refusal::BadRequest("an upgrade has no body\n"));
     }

@@ -54,6 +54,11 @@ impl Closing {
         self.phase == Phase::Open
     }
 
+    /// Whether a pong still goes out. A flush to a slow peer can outlast the patience of the peer's own heartbeat.
+    pub(super) fn answers_pings(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Flushing { .. })
+    }
+
     /// The relay's close, if it made one.
     pub(super) fn order(&self) -> Option<Close> {
         self.order
@@ -74,26 +79,25 @@ impl Closing {
         !self.is_deaf && self.by_peer.is_none()
     }
 
-    /// The relay wants to close. Repeated with a stricter flush, it shortens the one under way.
+    /// The relay wants to close. The first order counts; repeated with a stricter flush, it shortens the one under way.
     pub(super) fn ordered(&mut self, close: Close, now: Instant) {
-        let is_news = match self.phase {
-            Phase::Open => true,
-            Phase::Flushing { .. } => self.order.is_some_and(|order| order.flush != close.flush),
+        let until = match self.phase {
+            Phase::Open => {
+                self.order = Some(close);
+                None
+            }
+            Phase::Flushing { until } => until,
             Phase::Finishing { .. }
             | Phase::Sending { .. }
             | Phase::Awaiting { .. }
-            | Phase::Lingering { .. } => false,
+            | Phase::Lingering { .. } => return,
         };
-        if !is_news {
-            return;
-        }
-        self.order = Some(close);
         self.phase = match close.flush {
             Flush::Nothing => Phase::Finishing { since: now },
             Flush::Within(time) => Phase::Flushing {
-                until: Some(now + time),
+                until: earlier(until, now.checked_add(time)),
             },
-            Flush::All => Phase::Flushing { until: None },
+            Flush::All => Phase::Flushing { until },
         };
     }
 
@@ -178,6 +182,11 @@ impl Closing {
             | Phase::Lingering { .. } => None,
         }
     }
+}
+
+/// The earlier of two deadlines, where `None` is never.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
 }
 
 #[cfg(test)]

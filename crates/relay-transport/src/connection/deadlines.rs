@@ -20,6 +20,11 @@ impl Earliest {
         self
     }
 
+    /// Known without the timer, which the runtime may hold back from a task that is busy.
+    pub(super) fn is_past(&self, now: Instant) -> bool {
+        self.0.is_some_and(|deadline| now >= deadline)
+    }
+
     /// Ready when the deadline has passed. A timer set for earlier is left to ring in vain: deadlines mostly move
     /// away, and moving a timer costs more than a spurious wake-up per interval.
     pub(super) fn poll(self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {

@@ -95,32 +95,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
     ///
     /// # Drop
     /// Drops the socket where it stands, without a close frame.
-    pub(crate) async fn run(mut self) -> (E, Ended) {
-        let first = tokio::time::Instant::from_std(self.heartbeat.deadline());
-        let mut sleep = pin!(tokio::time::sleep_until(first));
-        poll_fn(|cx| self.poll(cx, sleep.as_mut())).await;
-        self.writer.abandon(self.endpoint.outbox());
-        let ended = Ended {
-            read_end: self.read_end,
-            close: self.closing.order(),
-            peer_status: self.closing.by_peer(),
-            close_written: self.writer.is_close_out(),
-        };
-        (self.endpoint, ended)
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "a block keeps what it captures once, an `async fn` its argument twice: 576 bytes per leg"
+    )]
+    pub(crate) fn run(mut self) -> impl Future<Output = (E, Ended)> {
+        async move {
+            {
+                let running = Running(&mut self);
+                let first = tokio::time::Instant::from_std(running.0.heartbeat.deadline());
+                let mut sleep = pin!(tokio::time::sleep_until(first));
+                poll_fn(|cx| running.0.poll(cx, sleep.as_mut())).await;
+            }
+            let ended = Ended {
+                read_end: self.read_end,
+                close: self.closing.order(),
+                peer_status: self.closing.by_peer(),
+                close_written: self.writer.is_close_out(),
+            };
+            (self.endpoint, ended)
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>) -> Poll<()> {
         loop {
             let now = clock::now();
-            self.fire_timers(now);
             self.poll_read(cx, now);
             self.poll_write(cx, now);
             if self.is_over {
                 return Poll::Ready(());
             }
-            if self.deadlines().poll(sleep.as_mut(), cx).is_pending() {
+            let deadlines = self.deadlines();
+            if !deadlines.is_past(now) && deadlines.poll(sleep.as_mut(), cx).is_pending() {
                 return Poll::Pending;
             }
+            // Last, since after a busy or suspended spell the peer's answer may have waited in the socket.
+            self.fire_timers(now);
         }
     }
 
@@ -244,7 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
             }
             Event::Message(_) | Event::Pong(_) => Next::Decode,
             Event::Ping(payload) => {
-                if closing.is_open() {
+                if closing.answers_pings() {
                     writer.pong(ws::pong(payload));
                 }
                 Next::Decode
@@ -273,9 +283,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
         // A peer that only shut its own half can still read the close that is on its way.
         self.is_over = is_error
             || match self.closing.phase() {
-                Phase::Open | Phase::Awaiting { .. } | Phase::Lingering { .. } => true,
+                Phase::Open => !self.has_order(),
+                Phase::Awaiting { .. } | Phase::Lingering { .. } => true,
                 Phase::Flushing { .. } | Phase::Finishing { .. } | Phase::Sending { .. } => false,
             };
+    }
+
+    /// Whether a close was ordered, be it that it was not taken up yet.
+    fn has_order(&self) -> bool {
+        self.endpoint
+            .outbox()
+            .is_some_and(|outbox| outbox.close_order().is_some())
     }
 
     fn peer_closed(&mut self, code: u16, echo: ws::Encoded, now: Instant) {
@@ -375,6 +393,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
             Poll::Ready(Ok(())) => self.wants_shutdown = false,
             Poll::Ready(Err(_gone)) => self.is_over = true,
         }
+    }
+}
+
+/// A connection while it runs: however that ends, the chunk in hand is accounted for.
+struct Running<'a, S, E: Endpoint>(&'a mut Connection<S, E>);
+
+impl<S, E: Endpoint> Drop for Running<'_, S, E> {
+    fn drop(&mut self) {
+        let Connection {
+            writer, endpoint, ..
+        } = &mut *self.0;
+        writer.abandon(endpoint.outbox());
     }
 }
 

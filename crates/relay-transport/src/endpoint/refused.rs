@@ -23,9 +23,12 @@ pub(super) async fn refuse(arrived: Arrived, close: Close, closes: &CloseCounter
         ..
     } = arrived;
     let timeout = shared.config.close_timeout;
-    let mut connection = connection(&shared, stream, leftover, timeout, Refused);
-    connection.close(close, clock::now());
-    let (_, ended) = connection.run().await;
+    let closing = {
+        let mut connection = connection(&shared, stream, leftover, timeout, Refused);
+        connection.close(close, clock::now());
+        connection
+    };
+    let (_, ended) = closing.run().await;
     closes.step(&ended);
 }
 
