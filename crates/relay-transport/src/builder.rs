@@ -2,8 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use relay_core::Registry;
+use relay_core::{PushOff, Registry, WakeSink};
 use tokio::net::{TcpListener, ToSocketAddrs};
 
 use crate::config::Config;
@@ -15,6 +16,7 @@ use crate::service::RelayService;
 pub struct ServerBuilder {
     registry: Registry,
     config: Config,
+    wakes: Arc<dyn WakeSink>,
 }
 
 impl ServerBuilder {
@@ -23,6 +25,7 @@ impl ServerBuilder {
         Self {
             registry,
             config: Config::default(),
+            wakes: Arc::new(PushOff),
         }
     }
 
@@ -30,6 +33,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Who takes the binaries' wake requests. Default [`PushOff`], which refuses them all.
+    #[must_use]
+    pub fn wakes(mut self, wakes: Arc<dyn WakeSink>) -> Self {
+        self.wakes = wakes;
         self
     }
 
@@ -60,7 +70,7 @@ impl ServerBuilder {
     /// # Panics
     /// Outside a tokio runtime with time enabled.
     pub fn into_service(self) -> RelayService {
-        RelayService::new(self.registry, self.config)
+        RelayService::new(self.registry, self.config, self.wakes)
     }
 }
 
