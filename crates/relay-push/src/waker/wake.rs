@@ -130,7 +130,9 @@ impl Ended {
                 let fcm_message_id = id.as_ref().map(tracing::field::display);
                 info!(server_id, %token_fp, duration, fcm_message_id, "push_wake_sent");
             }
-            err => warn!(server_id, %token_fp, duration, %err, "push_wake_send_failed"),
+            err @ (End::Failed(_) | End::Unregistered | End::Late) => {
+                warn!(server_id, %token_fp, duration, %err, "push_wake_send_failed");
+            }
         }
     }
 }
