@@ -247,31 +247,4 @@ impl fmt::Debug for HttpClient {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let calendar = httpdate::parse_http_date("Sun, 22 Nov 2026 09:00:00 GMT").unwrap();
-        for (text, seconds) in [
-            ("0", Some(0)),
-            (" 7 ", Some(7)),
-            ("Sun, 22 Nov 2026 09:00:20 GMT", Some(20)),
-            ("Sun, 22 Nov 2026 08:00:00 GMT", Some(0)),
-            ("-1", None),
-            ("1.5", None),
-            ("soon", None),
-            ("99999999999999999999999", None),
-        ] {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
-            let expected = seconds.map(Duration::from_secs);
-            assert_eq!(retry_after(&headers, calendar), expected, "{text}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new(), calendar), None);
-    }
-
-    #[test]
-    fn the_systems_roots_are_found_when_they_are_needed() {
-        assert!(tls_config(Trust::Nobody).is_ok());
-    }
-}
+mod tests;

@@ -52,8 +52,8 @@ fn hostile(status: u16) -> Answer {
 async fn o54_nothing_secret_is_logged_however_a_wake_ends() {
     let configure = |config: Config| {
         config
-            .call_timeout(Duration::from_millis(200))
-            .wake_lifetime(Duration::from_millis(500))
+            .call_timeout(Duration::from_millis(500))
+            .wake_lifetime(Duration::from_secs(1))
             // No retry: every way to fail is the end of its wake.
             .retry_backoff(Duration::from_secs(2))
     };
