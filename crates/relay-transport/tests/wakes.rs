@@ -1,4 +1,5 @@
 //! A binary's wake requests on a real socket: who gets them, what is logged, and that nothing else is disturbed.
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -89,7 +90,7 @@ async fn connect(server: &Server, path: &str, second: &str) -> Peer {
         let name: http::HeaderName = name.parse().unwrap();
         request.headers_mut().insert(name, value.parse().unwrap());
     }
-    connect_async(request).await.unwrap().0
+    Box::pin(connect_async(request)).await.unwrap().0
 }
 
 async fn pair(server: &Server) -> (Peer, Peer, String) {

@@ -62,7 +62,7 @@ async fn answer(bytes: &str) -> Result<(StatusCode, Option<Vec<u8>>), CallError>
             let mut head = [0; 1024];
             assert_ne!(stream.read(&mut head).await.unwrap(), 0);
             stream.write_all(bytes.as_bytes()).await.unwrap();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         },
     )
     .await

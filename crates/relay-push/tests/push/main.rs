@@ -1,4 +1,5 @@
 //! The waker and Google made up, over real sockets.
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
 mod bench;
 mod google;
