@@ -37,6 +37,7 @@ mod snapshot;
 mod stats;
 #[cfg(test)]
 mod testing;
+mod wake;
 
 pub use budget::Budget;
 pub use close::{Cause, Close, CloseCode, Flush};
@@ -50,3 +51,4 @@ pub use registry::{ClaimError, JoinError, Registry};
 pub use server::{BoxFuture, DrainServer};
 pub use snapshot::{LegHandle, LegKind, Snapshot};
 pub use stats::Stats;
+pub use wake::{PushOff, WakePlatform, WakeRefused, WakeRequest, WakeSink, WakeToken};

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use relay_core::Registry;
+use relay_core::{PushOff, Registry, WakeSink};
 use tokio::net::{TcpListener, ToSocketAddrs};
 
 use crate::accept::Accept;
@@ -19,6 +19,7 @@ pub struct ServerBuilder {
     registry: Registry,
     config: Config,
     accept: Option<Arc<dyn Accept>>,
+    wakes: Arc<dyn WakeSink>,
 }
 
 impl ServerBuilder {
@@ -28,6 +29,7 @@ impl ServerBuilder {
             registry,
             config: Config::default(),
             accept: None,
+            wakes: Arc::new(PushOff),
         }
     }
 
@@ -44,6 +46,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn accept_with(mut self, accept: Arc<dyn Accept>) -> Self {
         self.accept = Some(accept);
+        self
+    }
+
+    /// Who takes the binaries' wake requests. Default [`PushOff`], which refuses them all.
+    #[must_use]
+    pub fn wakes(mut self, wakes: Arc<dyn WakeSink>) -> Self {
+        self.wakes = wakes;
         self
     }
 
@@ -74,7 +83,7 @@ impl ServerBuilder {
     /// # Panics
     /// Outside a tokio runtime with time enabled.
     pub fn into_service(self) -> RelayService {
-        RelayService::new(self.registry, self.config)
+        RelayService::new(self.registry, self.config, self.wakes)
     }
 }
 

@@ -19,7 +19,7 @@ use http::header::{
 };
 use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
-use relay_core::{BoxFuture, DrainServer, Origin, Registry};
+use relay_core::{BoxFuture, DrainServer, Origin, Registry, WakeSink};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -45,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) config: Config,
     pub(crate) admission: Admission,
+    pub(crate) wakes: Arc<dyn WakeSink>,
     pub(crate) scratch: Arc<ScratchPool>,
     pub(crate) counters: Counters,
     pub(crate) tasks: Tasks,
@@ -55,7 +56,7 @@ pub(crate) struct Shared {
 
 impl RelayService {
     /// Must be called within a tokio runtime, on which the grace timer and every WebSocket then run.
-    pub(crate) fn new(registry: Registry, config: Config) -> Self {
+    pub(crate) fn new(registry: Registry, config: Config, wakes: Arc<dyn WakeSink>) -> Self {
         let shared = Shared {
             admission: Admission::new(&config),
             scratch: Arc::default(),
@@ -66,6 +67,7 @@ impl RelayService {
             seed: AtomicU32::new(getrandom::u32().unwrap_or(1)),
             registry,
             config: config.bounded(),
+            wakes,
         };
         let registry = shared.registry.clone();
         let stop = shared.stop.clone();

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::iter;
 
 /// The text of a string literal, borrowed unless it holds an escape.
-pub(super) fn text(literal: &str) -> Cow<'_, str> {
+pub(crate) fn text(literal: &str) -> Cow<'_, str> {
     let body = body(literal);
     if body.contains('\\') {
         Cow::Owned(characters(body).collect())
@@ -20,7 +20,7 @@ pub(super) fn text(literal: &str) -> Cow<'_, str> {
 ///
 /// Go's `encoding/json` matches keys under Unicode simple case folding, after undoing escapes.
 /// Outside ASCII only two characters fold to an ASCII letter: U+017F to `s` and U+212A to `k`.
-pub(super) fn spells(literal: &str, name: &str) -> bool {
+pub(crate) fn spells(literal: &str, name: &str) -> bool {
     characters(body(literal)).map(fold).eq(name.chars())
 }
 

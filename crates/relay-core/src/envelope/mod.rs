@@ -11,7 +11,7 @@
 mod check;
 mod depth;
 mod fields;
-mod literal;
+pub(crate) mod literal;
 mod parse;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use relay_core::envelope::{self, Envelope};
-use relay_core::{Binary, Cause, Close, CloseCode, Delivery, Outbox};
+use relay_core::{Binary, Cause, Close, CloseCode, Delivery, Outbox, WakeSink};
 use tracing::{info, warn};
 
 use super::probe::{self, Claimed, Declined};
@@ -21,6 +21,7 @@ struct BinaryEndpoint {
     binary: Binary,
     /// For logs only; the wire never shows it.
     binary_conn_id: String,
+    wakes: Arc<dyn WakeSink>,
     warnings: WarnLimit,
 }
 
@@ -72,7 +73,7 @@ async fn run(arrived: Arrived, claimed: Claimed) {
         shared.counters.binary.accepted.step();
         info!(%server_id, binary_version = label, %remote, "server_claimed");
     }
-    let endpoint = BinaryEndpoint::new(claimed.binary);
+    let endpoint = BinaryEndpoint::new(claimed.binary, Arc::clone(&shared.wakes));
     let timeout = shared.config.binary_write_timeout;
     let connection = connection(&shared, stream, leftover, timeout, endpoint);
     let (mut endpoint, ended) = connection.run().await;
@@ -81,7 +82,7 @@ async fn run(arrived: Arrived, claimed: Claimed) {
 }
 
 impl BinaryEndpoint {
-    fn new(binary: Binary) -> Self {
+    fn new(binary: Binary, wakes: Arc<dyn WakeSink>) -> Self {
         let unique = getrandom::u32().unwrap_or_default();
         let binary_conn_id = format!(
             "server-{}-{unique:08x}",
@@ -90,6 +91,7 @@ impl BinaryEndpoint {
         Self {
             binary,
             binary_conn_id,
+            wakes,
             warnings: WarnLimit::default(),
         }
     }
@@ -141,14 +143,12 @@ impl BinaryEndpoint {
         });
     }
 
-    fn wake_dropped(&mut self, now: Instant) {
-        self.warn(now, |server_id, binary_conn_id, suppressed| {
-            let err = "relay: push is off";
-            warn!(
-                server_id,
-                binary_conn_id, err, suppressed, "binary_forwarder_push_wake_dropped"
-            );
-        });
+    fn wake(&mut self, request: &[u8], now: Instant) {
+        if let Err(err) = self.wakes.wake(self.binary.server_id(), request) {
+            self.warn(now, |server_id, binary_conn_id, suppressed| {
+                warn!(server_id, binary_conn_id, %err, suppressed, "binary_forwarder_push_wake_dropped");
+            });
+        }
     }
 
     /// One line for what this binary did wrong, unless it did too much of it lately.
@@ -177,7 +177,7 @@ impl Endpoint for BinaryEndpoint {
                 frame,
                 close_code,
             }) => self.deliver(&conn_id, frame, close_code, now),
-            Ok(Envelope::Wake(_)) => self.wake_dropped(now),
+            Ok(Envelope::Wake(request)) => self.wake(request, now),
             Err(error) => self.malformed(error, now),
         }
         Step::Continue
