@@ -1,3 +1,4 @@
+//! TLS for the relay: certificates from files or from ACME, their cache, the SNI and Host gates, the handshake.
 //!
 //! A source of certificates, [`CertificateFiles`] or [`Issuer`], keeps a [`Certificates`] up to date; a [`TlsAcceptor`]
 //! serves them. Whoever owns the sockets, the timers and the signals calls in: this crate binds no address, spawns no
@@ -5,6 +6,8 @@
 //! It knows nothing of the relay's other crates, and it shows no type of rustls or instant-acme.
 
 mod accept;
+//ACME mod acme;
+mod cache;
 mod certificate;
 mod certificates;
 mod clock;
@@ -13,6 +16,8 @@ mod files;
 mod names;
 
 pub use accept::{AcceptError, SetupError, TlsAcceptor, TlsStream};
+//ACME pub use acme::{AcmeConfig, ChallengeReply, Challenges, Issuer, IssuerError};
+pub use cache::{CertCache, CertCacheError, Tightened};
 pub use certificate::CertificateError;
 pub use certificates::{CertificateState, Certificates};
 pub use files::{CertificateFiles, FilesError};
