@@ -6,7 +6,7 @@
 //! It knows nothing of the relay's other crates, and it shows no type of rustls or instant-acme.
 
 mod accept;
-//ACME mod acme;
+mod acme;
 mod cache;
 mod certificate;
 mod certificates;
@@ -16,7 +16,7 @@ mod files;
 mod names;
 
 pub use accept::{AcceptError, SetupError, TlsAcceptor, TlsStream};
-//ACME pub use acme::{AcmeConfig, ChallengeReply, Challenges, Issuer, IssuerError};
+pub use acme::{AcmeConfig, ChallengeReply, Challenges, Issuer, IssuerError};
 pub use cache::{CertCache, CertCacheError, Tightened};
 pub use certificate::CertificateError;
 pub use certificates::{CertificateState, Certificates};

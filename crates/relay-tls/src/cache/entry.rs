@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustls::SignatureAlgorithm;
 use rustls::pki_types::{CertificateDer, PrivateSec1KeyDer};
 
 use super::file;
@@ -65,11 +64,7 @@ pub(super) fn read(
         .pop()
         .ok_or_else(|| unusable(CertificateError::NoKey))?;
     let certificate = Certificate::new(sections.certificates, key, now).map_err(unusable)?;
-    let expected = match kind {
-        Kind::Ecdsa => SignatureAlgorithm::ECDSA,
-        Kind::Rsa => SignatureAlgorithm::RSA,
-    };
-    if certificate.key().key.algorithm() != expected {
+    if certificate.is_ecdsa() != (kind == Kind::Ecdsa) {
         return Err(EntryError::Malformed { path: owned() });
     }
     if !certificate.covers(domain) {

@@ -89,6 +89,17 @@ impl CertCache {
         account::legacy_key(&self.path)
     }
 
+    /// Does `work` where blocking on the disk holds up nobody; it is finished even if nobody waits any more.
+    pub(crate) async fn off_thread(
+        &self,
+        work: impl FnOnce(&Self) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let cache = self.clone();
+        tokio::task::spawn_blocking(move || work(&cache))
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
     pub(crate) fn store_account(&self, account: &StoredAccount) -> io::Result<()> {
         account::write(&self.path, account)
     }

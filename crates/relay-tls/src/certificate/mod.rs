@@ -17,7 +17,7 @@ use std::time::SystemTime;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use rustls::{InconsistentKeys, SignatureScheme};
+use rustls::{InconsistentKeys, SignatureAlgorithm, SignatureScheme};
 
 pub(crate) use leaf::{Leaf, RenewalId, Validity};
 
@@ -132,6 +132,10 @@ impl Certificate {
 
     pub(crate) fn covers(&self, name: &str) -> bool {
         names::covers(&self.leaf.names, name)
+    }
+
+    pub(crate) fn is_ecdsa(&self) -> bool {
+        self.key.key.algorithm() == SignatureAlgorithm::ECDSA
     }
 
     /// Whether a client that offers these schemes can check our signature.

@@ -1,0 +1,332 @@
+//! Does what the schedules say, one task at a time, for as long as it is polled.
+
+use std::convert::Infallible;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use instant_acme::{Account, Error};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use super::account::{self, call};
+use super::challenges::Challenges;
+use super::config::AcmeConfig;
+use super::failure::Failure;
+use super::order;
+use super::schedule::{Schedule, Task};
+use crate::cache::{CertCache, Issued};
+use crate::certificate::{CertificateError, RenewalId, Validity};
+use crate::certificates::Certificates;
+use crate::clock;
+use crate::error_text::with_causes;
+
+/// Keeps a certificate for each domain: from the cache, then from the authority.
+///
+/// One task is under way at a time, over all domains: the bound on what is asked of the authority, and the reason that
+/// a domain with trouble delays another by its order's timeouts at most.
+#[derive(Debug)]
+pub struct Issuer {
+    config: AcmeConfig,
+    cache: CertCache,
+    certificates: Certificates,
+    challenges: Challenges,
+    domains: Vec<Domain>,
+    account: Known,
+}
+
+#[derive(Debug)]
+struct Domain {
+    name: String,
+    schedule: Schedule,
+    /// Of the certificate that is served, where the authority gave it what it takes.
+    renewal_id: Option<RenewalId>,
+    unstored: Option<Issued>,
+}
+
+/// What we know of our account.
+enum Known {
+    /// Not asked yet.
+    Unopened,
+    /// The one that is kept is not known to the authority.
+    Lost,
+    Open(Account),
+}
+
+/// Why an issuer cannot be made; the configuration is at fault.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssuerError {
+    /// The directory's URL is not HTTPS.
+    #[error("the acme directory {url:?} is not an https URL")]
+    NotHttps {
+        /// What was given.
+        url: String,
+    },
+    /// The root for the authority's own HTTPS cannot be used.
+    #[error("could not use the acme authority's root in {}", path.display())]
+    AuthorityCa {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Issuer {
+    /// Takes up what is in the cache, which is served from now on; asks nothing of the authority yet.
+    ///
+    /// # Errors
+    /// The configuration cannot work.
+    pub fn new(config: AcmeConfig, cache: CertCache, now: SystemTime) -> Result<Self, IssuerError> {
+        check(&config)?;
+        let certificates = Certificates::awaiting(&config.domains);
+        let mut domains = Vec::new();
+        for (place, name) in config.domains.iter().enumerate() {
+            let cached = cache.certificate(name, now).unwrap_or_else(|error| {
+                tracing::warn!(
+                    domain = name,
+                    err = with_causes(&error),
+                    "cached certificate not used"
+                );
+                None
+            });
+            // What an earlier relay kept on an RSA key bridges the time to one of ours.
+            let lasting = cached.as_ref().filter(|certificate| certificate.is_ecdsa());
+            domains.push(Domain {
+                name: name.to_owned(),
+                schedule: Schedule::new(&config, lasting.map(|found| found.leaf().validity), now),
+                renewal_id: lasting.and_then(|found| found.leaf().renewal_id.clone()),
+                unstored: None,
+            });
+            if let Some(certificate) = cached {
+                certificates.install(place, certificate);
+            }
+        }
+        Ok(Self {
+            challenges: Challenges::new(config.domains.clone()),
+            config,
+            cache,
+            certificates,
+            domains,
+            account: Known::Unopened,
+        })
+    }
+
+    /// What is served, and how each domain stands.
+    pub fn certificates(&self) -> &Certificates {
+        &self.certificates
+    }
+
+    /// The answers for the listener on port 80, which must be up before [`run`](Self::run) is polled.
+    pub fn challenges(&self) -> &Challenges {
+        &self.challenges
+    }
+
+    /// Issues what is missing, renews what is due, and never ends.
+    ///
+    /// Failures are logged, kept as the [`last_error`](crate::CertificateState::last_error), and tried again.
+    ///
+    /// # Cancel safety
+    /// An order under way is forgotten. What is served stays, and what is in the cache is whole.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with time and IO enabled.
+    pub async fn run(mut self) -> Infallible {
+        loop {
+            let now = clock::now();
+            let mut domains = self.domains.iter().enumerate();
+            let due = domains.find_map(|(place, domain)| Some((place, domain.schedule.due(now)?)));
+            match due {
+                Some((place, Task::Issue)) => Box::pin(self.issue(place)).await,
+                Some((place, Task::Store)) => self.store(place).await,
+                Some((place, Task::AskWindow)) => Box::pin(self.ask_window(place)).await,
+                None => {
+                    let naps = self.domains.iter().map(|domain| domain.schedule.nap(now));
+                    // `Domains` is not empty; a minute would do if it were.
+                    let nap = naps.min().unwrap_or(Duration::from_secs(60));
+                    tokio::time::sleep(nap).await;
+                }
+            }
+        }
+    }
+
+    async fn issue(&mut self, place: usize) {
+        let start = clock::instant();
+        let result = self.order(place).await;
+        let duration = clock::instant().saturating_duration_since(start);
+        let now = clock::now();
+        let Some(domain) = self.domains.get_mut(place) else {
+            return;
+        };
+        match result {
+            Ok((issued, validity, renewal_id)) => {
+                tracing::info!(domain = domain.name, ?duration, "certificate issued");
+                domain.schedule.issued(validity, now);
+                domain.renewal_id = renewal_id;
+                domain.unstored = Some(issued);
+            }
+            Err(failure) => {
+                tracing::warn!(domain = domain.name, err = %failure, ?duration, "certificate not issued");
+                if failure.is_account_lost {
+                    self.account = Known::Lost;
+                }
+                domain.schedule.failed(failure.retry, now, draw());
+                self.certificates.report(place, Some(failure.to_string()));
+            }
+        }
+    }
+
+    /// Orders, and serves what comes.
+    async fn order(
+        &mut self,
+        place: usize,
+    ) -> Result<(Issued, Validity, Option<RenewalId>), Failure> {
+        let account = self.account().await?;
+        let domain = &self.domains[place];
+        let replaces = domain
+            .renewal_id
+            .as_ref()
+            .filter(|_| domain.schedule.has_window());
+        let issued = order::issue(
+            &account,
+            &self.config,
+            &self.challenges,
+            &domain.name,
+            replaces,
+        )
+        .await?;
+        let certificate = issued
+            .certificate(clock::now())
+            .map_err(|error| Failure::unusable(&error))?;
+        if !certificate.covers(&domain.name) {
+            return Err(Failure::unusable(&CertificateError::WrongName));
+        }
+        let leaf = certificate.leaf().clone();
+        self.certificates.install(place, certificate);
+        self.certificates.report(place, None);
+        Ok((issued, leaf.validity, leaf.renewal_id))
+    }
+
+    async fn account(&mut self) -> Result<Account, Failure> {
+        let is_lost = match &self.account {
+            Known::Open(account) => return Ok(account.clone()),
+            Known::Unopened => false,
+            Known::Lost => true,
+        };
+        let account = account::open(&self.config, &self.cache, is_lost).await?;
+        self.account = Known::Open(account.clone());
+        Ok(account)
+    }
+
+    async fn store(&mut self, place: usize) {
+        let Some(domain) = self.domains.get_mut(place) else {
+            return;
+        };
+        let Some(issued) = domain.unstored.clone() else {
+            return domain.schedule.stored();
+        };
+        let name = domain.name.clone();
+        match self
+            .cache
+            .off_thread(move |cache| cache.store(&name, &issued))
+            .await
+        {
+            Ok(()) => {
+                domain.unstored = None;
+                domain.schedule.stored();
+                self.certificates.report(place, None);
+            }
+            Err(error) => {
+                let path = self.cache.path().display().to_string();
+                let err = error.to_string();
+                tracing::warn!(domain = domain.name, path, err, "certificate not cached");
+                domain.schedule.not_stored(clock::now(), draw());
+                self.certificates
+                    .report(place, Some(format!("cache: {err}")));
+            }
+        }
+    }
+
+    async fn ask_window(&mut self, place: usize) {
+        let answer = self.window(place).await;
+        let now = clock::now();
+        let Some(domain) = self.domains.get_mut(place) else {
+            return;
+        };
+        match answer {
+            Ok(Some((window, ask_again))) => domain.schedule.window(window, ask_again, now, draw()),
+            Ok(None) => domain.schedule.no_window(true, now),
+            Err(failure) => {
+                // Nothing is lost by it: the certificate's own dates tell when to renew.
+                tracing::debug!(domain = domain.name, err = %failure, "renewal window not told");
+                domain.schedule.no_window(false, now);
+            }
+        }
+    }
+
+    /// The authority's window and when to ask again; `None` when it has no such service.
+    async fn window(&mut self, place: usize) -> Result<Option<(Validity, Duration)>, Failure> {
+        let Some(id) = self.domains[place]
+            .renewal_id
+            .as_ref()
+            .map(order::identifier)
+        else {
+            return Ok(None);
+        };
+        let account = self.account().await?;
+        let ask = async {
+            match account.renewal_info(&id).await {
+                Ok(answer) => Ok(Some(answer)),
+                Err(Error::Unsupported(_)) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        let answer = call("renewal window", self.config.request_timeout, ask).await?;
+        Ok(answer.map(|(info, ask_again)| {
+            let window = Validity {
+                not_before: info.suggested_window.start.into(),
+                not_after: info.suggested_window.end.into(),
+            };
+            (window, ask_again)
+        }))
+    }
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unopened => "Unopened",
+            Self::Lost => "Lost",
+            Self::Open(_) => "Open",
+        })
+    }
+}
+
+/// What would otherwise fail at every attempt.
+fn check(config: &AcmeConfig) -> Result<(), IssuerError> {
+    if !config.directory_url.starts_with("https://") {
+        return Err(IssuerError::NotHttps {
+            url: config.directory_url.clone(),
+        });
+    }
+    let Some(path) = &config.authority_ca else {
+        return Ok(());
+    };
+    let failed = |source| IssuerError::AuthorityCa {
+        path: path.clone(),
+        source,
+    };
+    // Opened on its own, so that a missing file says so.
+    std::fs::File::open(path).map_err(|error: io::Error| failed(error.into()))?;
+    let root = CertificateDer::from_pem_file(path).map_err(|error| failed(error.into()))?;
+    RootCertStore::empty()
+        .add(root)
+        .map_err(|error| failed(error.into()))
+}
+
+/// A number in 0..1; without randomness from the system it is a half, which merely spreads nothing.
+fn draw() -> f64 {
+    getrandom::u32().map_or(0.5, |bits| f64::from(bits) / (f64::from(u32::MAX) + 1.0))
+}
