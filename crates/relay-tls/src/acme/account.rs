@@ -64,6 +64,11 @@ fn kept(config: &AcmeConfig, cache: &CertCache) -> Option<StoredAccount> {
     }
 }
 
+/// Whether [`open`] would find an account of ours.
+pub(super) fn is_kept(config: &AcmeConfig, cache: &CertCache) -> bool {
+    kept(config, cache).is_some()
+}
+
 async fn restore(
     config: &AcmeConfig,
     cache: &CertCache,

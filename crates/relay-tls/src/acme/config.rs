@@ -24,8 +24,11 @@ pub struct AcmeConfig {
     pub order_timeout: Duration,
     /// Before the first attempt after a failure, twice that before the next, and so on. Default 1 min.
     pub retry_delay: Duration,
-    /// The longest wait between attempts. Default 1 h: one attempt an hour stays within the authority's limits.
+    /// The longest of these waits, each of which is spread by a quarter each way. Default 1 h: one attempt an hour
+    /// stays within the authority's limits.
     pub max_retry_delay: Duration,
+    /// The least time between two questions about when to renew (RFC 9773), and before the first. Default 1 h.
+    pub window_interval: Duration,
     /// How long before its end a certificate is renewed, if a third of its lifetime is not shorter. Default 30 days,
     /// which for certificates of up to 90 days means at two thirds of their life.
     pub max_renewal_lead: Duration,
@@ -45,6 +48,7 @@ impl AcmeConfig {
             order_timeout: Duration::from_secs(90),
             retry_delay: Duration::from_secs(60),
             max_retry_delay: Duration::from_secs(3_600),
+            window_interval: Duration::from_secs(3_600),
             max_renewal_lead: Duration::from_secs(30 * 86_400),
         }
     }
@@ -91,5 +95,6 @@ setters! {
     order_timeout,
     retry_delay,
     max_retry_delay,
+    window_interval,
     max_renewal_lead,
 }

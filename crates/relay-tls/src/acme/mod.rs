@@ -3,6 +3,7 @@
 //! [`schedule`] decides what is due, purely; [`issuer`] does it, one order at a time.
 
 mod account;
+mod bounds;
 mod challenges;
 mod config;
 mod failure;

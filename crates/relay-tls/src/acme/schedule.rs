@@ -5,6 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::bounds::{Bounds, Draw};
 use super::config::AcmeConfig;
 use super::failure::Retry;
 use crate::certificate::Validity;
@@ -19,9 +20,6 @@ pub(super) enum Task {
     /// Ask the authority when it would like the certificate renewed (RFC 9773).
     AskWindow,
 }
-
-/// A number in 0..1, drawn by the caller.
-pub(super) type Draw = f64;
 
 /// The state of one domain.
 #[derive(Clone, Debug)]
@@ -45,20 +43,15 @@ struct Held {
     suggested: Option<(Validity, SystemTime)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Bounds {
-    retry_delay: Duration,
-    max_retry_delay: Duration,
-    max_renewal_lead: Duration,
-}
-
 /// A nonce that was stale is no reason to wait; eight in a row are.
 const MAX_HASTY: u32 = 8;
 const HASTY_DELAY: Duration = Duration::from_secs(1);
 
-/// An authority answers with when to ask again, some hours; what it says is kept within these.
-const MIN_ASK_INTERVAL: Duration = Duration::from_secs(3_600);
-const MAX_ASK_INTERVAL: Duration = Duration::from_secs(24 * 3_600);
+/// An authority answers with when to ask again, usually some hours; a day is the most we wait.
+const MAX_WINDOW_INTERVAL: Duration = Duration::from_secs(24 * 3_600);
+
+/// After a question that was not answered.
+const WINDOW_RETRY_DELAY: Duration = Duration::from_secs(6 * 3_600);
 
 /// The longest nap of the driver: what a set clock or a suspended machine can cost.
 const MAX_NAP: Duration = Duration::from_secs(600);
@@ -66,13 +59,9 @@ const MAX_NAP: Duration = Duration::from_secs(600);
 impl Schedule {
     /// For a domain with this certificate in the cache, or none.
     ///
-    /// The first question about its renewal is asked after an hour, not at once: a restart shall need no authority.
+    /// The first question about its renewal is asked later, not at once: a restart shall need no authority.
     pub(super) fn new(config: &AcmeConfig, cached: Option<Validity>, now: SystemTime) -> Self {
-        let bounds = Bounds {
-            retry_delay: config.retry_delay,
-            max_retry_delay: config.max_retry_delay,
-            max_renewal_lead: config.max_renewal_lead,
-        };
+        let bounds = Bounds::of(config);
         Self {
             bounds,
             held: cached.map(|validity| Held {
@@ -83,7 +72,7 @@ impl Schedule {
             hasty: 0,
             issue_after: None,
             store_at: None,
-            ask_at: cached.map(|_| now + MIN_ASK_INTERVAL),
+            ask_at: cached.map(|_| now + bounds.window_interval),
         }
     }
 
@@ -125,7 +114,7 @@ impl Schedule {
         self.hasty = 0;
         self.issue_after = None;
         self.store_at = Some(now);
-        self.ask_at = Some(now + MIN_ASK_INTERVAL);
+        self.ask_at = Some(now + self.bounds.window_interval);
     }
 
     /// No certificate was issued.
@@ -163,11 +152,15 @@ impl Schedule {
         now: SystemTime,
         draw: Draw,
     ) {
-        self.ask_at = Some(now + ask_again.clamp(MIN_ASK_INTERVAL, MAX_ASK_INTERVAL));
+        self.ask_at = Some(
+            now + ask_again
+                .min(MAX_WINDOW_INTERVAL)
+                .max(self.bounds.window_interval),
+        );
         if let Some(held) = &mut self.held
             && held.suggested.is_none_or(|(known, _)| known != window)
         {
-            let moment = window.not_before + window.lifetime().mul_f64(draw);
+            let moment = window.not_before + draw.of(window.lifetime());
             held.suggested = Some((window, moment));
         }
     }
@@ -179,7 +172,7 @@ impl Schedule {
 
     /// The authority did not tell; `never` when it has no such service.
     pub(super) fn no_window(&mut self, never: bool, now: SystemTime) {
-        self.ask_at = (!never).then(|| now + MAX_ASK_INTERVAL / 4);
+        self.ask_at = (!never).then(|| now + WINDOW_RETRY_DELAY);
     }
 }
 
@@ -198,28 +191,6 @@ impl Schedule {
                 .unwrap_or_default();
             moment.min(due + margin / 2)
         })
-    }
-}
-
-impl Bounds {
-    fn renewal(&self, validity: Validity) -> SystemTime {
-        validity.not_after - (validity.lifetime() / 3).min(self.max_renewal_lead)
-    }
-
-    /// Twice as long after each failure.
-    fn back_off(&self, failures: u32, draw: Draw) -> Duration {
-        let doublings = failures.saturating_sub(1).min(20);
-        let delay = self.retry_delay.saturating_mul(1 << doublings);
-        self.spread(delay.min(self.max_retry_delay), draw)
-    }
-
-    /// Between three and five quarters of it, so that many relays do not knock together.
-    fn spread(&self, delay: Duration, draw: Draw) -> Duration {
-        delay.mul_f64(0.75 + draw / 2.0)
-    }
-
-    fn longest_wait(&self) -> Duration {
-        self.max_retry_delay.max(self.retry_delay) * 2
     }
 }
 

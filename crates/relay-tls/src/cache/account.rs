@@ -37,7 +37,12 @@ pub(super) fn read(directory: &Path) -> io::Result<Option<StoredAccount>> {
     let Some(text) = file::read(&directory.join(FILE))? else {
         return Ok(None);
     };
-    Ok(Some(serde_json::from_slice(&text)?))
+    serde_json::from_slice(&text).map(Some).map_err(|error| {
+        // Only where: what serde says may quote the text, and that is a private key.
+        let (line, column) = (error.line(), error.column());
+        let place = format!("malformed at line {line}, column {column}");
+        io::Error::new(io::ErrorKind::InvalidData, place)
+    })
 }
 
 pub(super) fn write(directory: &Path, account: &StoredAccount) -> io::Result<()> {

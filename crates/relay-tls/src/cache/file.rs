@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 pub(super) fn write(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     // Not to be guessed or shared: during a restart two relays may write to one cache.
     let unique = getrandom::u64().map_err(io::Error::other)?;
-    let fresh = directory.join(format!(".{name}.{unique:016x}.tmp"));
+    let fresh = directory.join(format!(".{unique:016x}.tmp"));
     let result = write_synced(&fresh, bytes)
         .and_then(|()| fs::rename(&fresh, directory.join(name)))
         .and_then(|()| File::open(directory)?.sync_all());
@@ -64,6 +64,8 @@ mod tests {
             assert_eq!(mode & 0o777, 0o600);
         }
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        // The longest domain is close to the longest file name.
+        write(directory.path(), &"a".repeat(253), b"").unwrap();
     }
 
     #[test]

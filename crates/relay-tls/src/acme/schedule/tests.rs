@@ -5,6 +5,7 @@ use crate::certificate::testing::{DAY, now};
 use crate::names::Domains;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const HALF: Draw = Draw::new(0.5);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn config() -> AcmeConfig {
@@ -69,7 +70,7 @@ fn waits_double_from_a_minute_to_an_hour() {
     let mut schedule = empty();
     let mut at = now();
     for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
-        schedule.failed(Retry::BackOff, at, 0.5);
+        schedule.failed(Retry::BackOff, at, HALF);
         let wait = MINUTE * minutes;
         assert_eq!(
             schedule.due(at + wait - Duration::from_millis(1)),
@@ -80,7 +81,7 @@ fn waits_double_from_a_minute_to_an_hour() {
         assert_eq!(schedule.due(at), Some(Task::Issue), "{minutes}");
     }
     for _ in 0..100 {
-        schedule.failed(Retry::BackOff, at, 0.999);
+        schedule.failed(Retry::BackOff, at, Draw::new(0.999));
     }
     assert_eq!(schedule.due(at + HOUR * 5 / 4), Some(Task::Issue));
 }
@@ -89,7 +90,7 @@ fn waits_double_from_a_minute_to_an_hour() {
 fn waits_are_spread_by_a_quarter_each_way() {
     for (draw, wait) in [(0.0, MINUTE * 3 / 4), (0.5, MINUTE)] {
         let mut schedule = empty();
-        schedule.failed(Retry::BackOff, now(), draw);
+        schedule.failed(Retry::BackOff, now(), Draw::new(draw));
         assert_eq!(schedule.due(now() + wait - Duration::from_millis(1)), None);
         assert_eq!(schedule.due(now() + wait), Some(Task::Issue));
     }
@@ -99,13 +100,13 @@ fn waits_are_spread_by_a_quarter_each_way() {
 fn success_begins_the_waits_anew() {
     let mut schedule = empty();
     for _ in 0..5 {
-        schedule.failed(Retry::BackOff, now(), 0.5);
+        schedule.failed(Retry::BackOff, now(), HALF);
     }
     schedule.issued(days(0, 90), now());
     schedule.stored();
     let renewal = now() + DAY * 60;
     assert_eq!(schedule.due(renewal), Some(Task::Issue));
-    schedule.failed(Retry::BackOff, renewal, 0.5);
+    schedule.failed(Retry::BackOff, renewal, HALF);
     assert_eq!(schedule.due(renewal + MINUTE), Some(Task::Issue));
 }
 
@@ -114,11 +115,11 @@ fn a_stale_nonce_is_retried_at_once_and_not_for_ever() {
     let mut schedule = empty();
     let mut at = now();
     for _ in 0..MAX_HASTY {
-        schedule.failed(Retry::Hasty, at, 0.5);
+        schedule.failed(Retry::Hasty, at, HALF);
         at += HASTY_DELAY;
         assert_eq!(schedule.due(at), Some(Task::Issue));
     }
-    schedule.failed(Retry::Hasty, at, 0.5);
+    schedule.failed(Retry::Hasty, at, HALF);
     assert_eq!(schedule.due(at + MINUTE), None);
     assert_eq!(schedule.due(at + HOUR), Some(Task::Issue));
 }
@@ -126,7 +127,7 @@ fn a_stale_nonce_is_retried_at_once_and_not_for_ever() {
 #[test]
 fn a_limit_of_the_authority_is_respected() {
     let mut schedule = empty();
-    schedule.failed(Retry::Rarely, now(), 0.5);
+    schedule.failed(Retry::Rarely, now(), HALF);
     assert_eq!(schedule.due(now() + HOUR - MINUTE), None);
     assert_eq!(schedule.due(now() + HOUR), Some(Task::Issue));
 
@@ -136,7 +137,7 @@ fn a_limit_of_the_authority_is_respected() {
         (Duration::ZERO, HASTY_DELAY),
     ] {
         let mut schedule = empty();
-        schedule.failed(Retry::After(asked), now(), 0.5);
+        schedule.failed(Retry::After(asked), now(), HALF);
         assert_eq!(
             schedule.due(now() + kept - Duration::from_millis(1)),
             None,
@@ -149,7 +150,7 @@ fn a_limit_of_the_authority_is_respected() {
 #[test]
 fn a_clock_that_is_put_back_does_not_stop_the_retries() {
     let mut schedule = empty();
-    schedule.failed(Retry::BackOff, now() + DAY * 365, 0.5);
+    schedule.failed(Retry::BackOff, now() + DAY * 365, HALF);
     assert_eq!(schedule.due(now()), Some(Task::Issue));
 }
 
@@ -158,7 +159,7 @@ fn what_was_issued_is_stored_and_a_full_disk_is_tried_again() {
     let mut schedule = empty();
     schedule.issued(days(0, 90), now());
     assert_eq!(schedule.due(now()), Some(Task::Store));
-    schedule.not_stored(now(), 0.5);
+    schedule.not_stored(now(), HALF);
     assert_eq!(schedule.due(now() + MINUTE), None);
     assert_eq!(schedule.due(now() + MINUTE * 15), Some(Task::Store));
     schedule.stored();
@@ -173,11 +174,11 @@ fn renews_where_the_authority_suggests() {
     };
     let mut schedule = with(days(0, 90));
     assert!(!schedule.has_window());
-    schedule.window(window, HOUR * 6, now(), 0.5);
+    schedule.window(window, HOUR * 6, now(), HALF);
     assert!(schedule.has_window());
     assert_eq!(schedule.due(now() + HOUR * 6), Some(Task::AskWindow));
     // The same window again leaves the moment where it was drawn.
-    schedule.window(window, DAY * 99, now() + DAY * 10, 0.0);
+    schedule.window(window, DAY * 99, now() + DAY * 10, Draw::new(0.0));
     assert_eq!(schedule.due(now() + DAY * 10), None);
     assert_eq!(schedule.due(now() + DAY * 11), Some(Task::Issue));
 
@@ -185,7 +186,7 @@ fn renews_where_the_authority_suggests() {
         not_before: now() - DAY,
         not_after: now() - HOUR,
     };
-    schedule.window(past, HOUR, now(), 0.9);
+    schedule.window(past, HOUR, now(), Draw::new(0.9));
     assert_eq!(
         schedule.due(now()),
         Some(Task::Issue),
@@ -200,7 +201,7 @@ fn a_late_window_leaves_half_of_the_margin() {
         not_after: now() + DAY * 90,
     };
     let mut schedule = with(days(0, 90));
-    schedule.window(late, DAY, now(), 0.5);
+    schedule.window(late, DAY, now(), HALF);
     schedule.no_window(true, now());
     assert_eq!(schedule.due(now() + DAY * 75 - MINUTE), None);
     assert_eq!(schedule.due(now() + DAY * 75), Some(Task::Issue));
@@ -221,7 +222,7 @@ fn an_authority_without_windows_is_not_asked_again() {
 fn naps_end_when_something_is_due_and_are_never_long() {
     assert_eq!(with(days(0, 90)).nap(now()), MAX_NAP);
     let mut schedule = empty();
-    schedule.failed(Retry::BackOff, now(), 0.5);
+    schedule.failed(Retry::BackOff, now(), HALF);
     assert_eq!(schedule.nap(now()), MINUTE);
     assert_eq!(schedule.nap(now() + MINUTE), Duration::ZERO);
 }
@@ -239,7 +240,7 @@ fn no_nap_outlasts_a_task() {
     let mut schedule = empty();
     let mut at = now();
     for step in 0..20_000 {
-        let draw = f64::from(u32::try_from(random(1_000)).unwrap()) / 1_000.0;
+        let draw = Draw::new(random(1_000) as f64 / 1_000.0);
         match schedule.due(at) {
             Some(Task::Issue) => match random(5) {
                 0 => schedule.failed(Retry::Hasty, at, draw),

@@ -1,23 +1,22 @@
 //! Does what the schedules say, one task at a time, for as long as it is polled.
 
+mod tasks;
+
 use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use instant_acme::{Account, Error};
+use instant_acme::Account;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::account::{self, call};
 use super::challenges::Challenges;
 use super::config::AcmeConfig;
-use super::failure::Failure;
-use super::order;
 use super::schedule::{Schedule, Task};
 use crate::cache::{CertCache, Issued};
-use crate::certificate::{CertificateError, RenewalId, Validity};
+use crate::certificate::RenewalId;
 use crate::certificates::Certificates;
 use crate::clock;
 use crate::error_text::with_causes;
@@ -151,147 +150,6 @@ impl Issuer {
             }
         }
     }
-
-    async fn issue(&mut self, place: usize) {
-        let start = clock::instant();
-        let result = self.order(place).await;
-        let duration = clock::instant().saturating_duration_since(start);
-        let now = clock::now();
-        let Some(domain) = self.domains.get_mut(place) else {
-            return;
-        };
-        match result {
-            Ok((issued, validity, renewal_id)) => {
-                tracing::info!(domain = domain.name, ?duration, "certificate issued");
-                domain.schedule.issued(validity, now);
-                domain.renewal_id = renewal_id;
-                domain.unstored = Some(issued);
-            }
-            Err(failure) => {
-                tracing::warn!(domain = domain.name, err = %failure, ?duration, "certificate not issued");
-                if failure.is_account_lost {
-                    self.account = Known::Lost;
-                }
-                domain.schedule.failed(failure.retry, now, draw());
-                self.certificates.report(place, Some(failure.to_string()));
-            }
-        }
-    }
-
-    /// Orders, and serves what comes.
-    async fn order(
-        &mut self,
-        place: usize,
-    ) -> Result<(Issued, Validity, Option<RenewalId>), Failure> {
-        let account = self.account().await?;
-        let domain = &self.domains[place];
-        let replaces = domain
-            .renewal_id
-            .as_ref()
-            .filter(|_| domain.schedule.has_window());
-        let issued = order::issue(
-            &account,
-            &self.config,
-            &self.challenges,
-            &domain.name,
-            replaces,
-        )
-        .await?;
-        let certificate = issued
-            .certificate(clock::now())
-            .map_err(|error| Failure::unusable(&error))?;
-        if !certificate.covers(&domain.name) {
-            return Err(Failure::unusable(&CertificateError::WrongName));
-        }
-        let leaf = certificate.leaf().clone();
-        self.certificates.install(place, certificate);
-        self.certificates.report(place, None);
-        Ok((issued, leaf.validity, leaf.renewal_id))
-    }
-
-    async fn account(&mut self) -> Result<Account, Failure> {
-        let is_lost = match &self.account {
-            Known::Open(account) => return Ok(account.clone()),
-            Known::Unopened => false,
-            Known::Lost => true,
-        };
-        let account = account::open(&self.config, &self.cache, is_lost).await?;
-        self.account = Known::Open(account.clone());
-        Ok(account)
-    }
-
-    async fn store(&mut self, place: usize) {
-        let Some(domain) = self.domains.get_mut(place) else {
-            return;
-        };
-        let Some(issued) = domain.unstored.clone() else {
-            return domain.schedule.stored();
-        };
-        let name = domain.name.clone();
-        match self
-            .cache
-            .off_thread(move |cache| cache.store(&name, &issued))
-            .await
-        {
-            Ok(()) => {
-                domain.unstored = None;
-                domain.schedule.stored();
-                self.certificates.report(place, None);
-            }
-            Err(error) => {
-                let path = self.cache.path().display().to_string();
-                let err = error.to_string();
-                tracing::warn!(domain = domain.name, path, err, "certificate not cached");
-                domain.schedule.not_stored(clock::now(), draw());
-                self.certificates
-                    .report(place, Some(format!("cache: {err}")));
-            }
-        }
-    }
-
-    async fn ask_window(&mut self, place: usize) {
-        let answer = self.window(place).await;
-        let now = clock::now();
-        let Some(domain) = self.domains.get_mut(place) else {
-            return;
-        };
-        match answer {
-            Ok(Some((window, ask_again))) => domain.schedule.window(window, ask_again, now, draw()),
-            Ok(None) => domain.schedule.no_window(true, now),
-            Err(failure) => {
-                // Nothing is lost by it: the certificate's own dates tell when to renew.
-                tracing::debug!(domain = domain.name, err = %failure, "renewal window not told");
-                domain.schedule.no_window(false, now);
-            }
-        }
-    }
-
-    /// The authority's window and when to ask again; `None` when it has no such service.
-    async fn window(&mut self, place: usize) -> Result<Option<(Validity, Duration)>, Failure> {
-        let Some(id) = self.domains[place]
-            .renewal_id
-            .as_ref()
-            .map(order::identifier)
-        else {
-            return Ok(None);
-        };
-        let account = self.account().await?;
-        let ask = async {
-            match account.renewal_info(&id).await {
-                Ok(answer) => Ok(Some(answer)),
-                Err(Error::Unsupported(_)) => Ok(None),
-                Err(error) => Err(error),
-            }
-        };
-        let answer = call("renewal window", self.config.request_timeout, ask).await?;
-        Ok(answer.map(|(info, ask_again)| {
-            let window = Validity {
-                not_before: info.suggested_window.start.into(),
-                not_after: info.suggested_window.end.into(),
-            };
-            (window, ask_again)
-        }))
-    }
 }
 
 impl std::fmt::Debug for Known {
@@ -326,7 +184,5 @@ fn check(config: &AcmeConfig) -> Result<(), IssuerError> {
         .map_err(|error| failed(error.into()))
 }
 
-/// A number in 0..1; without randomness from the system it is a half, which merely spreads nothing.
-fn draw() -> f64 {
-    getrandom::u32().map_or(0.5, |bits| f64::from(bits) / (f64::from(u32::MAX) + 1.0))
-}
+#[cfg(test)]
+mod tests;
