@@ -1,8 +1,10 @@
 //! TLS for the relay: certificates from files or from ACME, their cache, the SNI and Host gates, the handshake.
 //!
 //! A source of certificates, [`CertificateFiles`] or [`Issuer`], keeps a [`Certificates`] up to date; a [`TlsAcceptor`]
-//! serves them. Whoever owns the sockets, the timers and the signals calls in: this crate binds no address, spawns no
-//! task, handles no signal, reads no environment and installs no global.
+//! serves them. Whoever owns the sockets, the timers and the signals calls in: this crate binds no address, handles no
+//! signal, installs no global and reads no environment, save that the system's trust roots may be moved by
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR`. An issuer runs as one future; beside it there is a task per connection to the
+//! authority, which ends with it, and a blocking one while a file is written.
 //! It knows nothing of the relay's other crates, and it shows no type of rustls or instant-acme.
 
 mod accept;

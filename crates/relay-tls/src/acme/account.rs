@@ -5,8 +5,9 @@ use std::time::Duration;
 use instant_acme::{Account, AccountBuilder, AccountCredentials, Error, Key, NewAccount};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use super::client::Client;
 use super::config::AcmeConfig;
-use super::failure::Failure;
+use super::failure::{Failure, Retry};
 use crate::cache::{CertCache, StoredAccount};
 use crate::clock;
 use crate::error_text::with_causes;
@@ -45,11 +46,9 @@ pub(super) fn call<T>(
 }
 
 fn builder(config: &AcmeConfig) -> Result<AccountBuilder, Failure> {
-    match &config.authority_ca {
-        Some(path) => Account::builder_with_root(path),
-        None => Account::builder(),
-    }
-    .map_err(|error| Failure::of("trust roots", &error, clock::instant()))
+    let client = Client::new(config.authority_ca.as_deref())
+        .map_err(|error| Failure::new("trust roots", Retry::BackOff, with_causes(&error)))?;
+    Ok(Account::builder_with_http(Box::new(client)))
 }
 
 /// The account in the cache, if it is with the authority that is asked now.

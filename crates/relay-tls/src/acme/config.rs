@@ -14,7 +14,7 @@ pub struct AcmeConfig {
     pub domains: Domains,
     /// The authority's directory; must be HTTPS. Default: Let's Encrypt.
     pub directory_url: String,
-    /// A PEM file with the one root that the authority's own HTTPS is trusted by. Default: the system's roots.
+    /// A PEM file with the roots that the authority's own HTTPS is trusted by. Default: the system's roots.
     pub authority_ca: Option<PathBuf>,
     /// Whom the authority may write to. Default: nobody.
     pub email: Option<String>,

@@ -5,6 +5,7 @@
 mod account;
 mod bounds;
 mod challenges;
+mod client;
 mod config;
 mod failure;
 mod issuer;

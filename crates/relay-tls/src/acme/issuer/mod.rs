@@ -8,11 +8,9 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use instant_acme::Account;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 
 use super::challenges::Challenges;
+use super::client;
 use super::config::AcmeConfig;
 use super::schedule::{Schedule, Task};
 use crate::cache::{CertCache, Issued};
@@ -69,7 +67,7 @@ pub enum IssuerError {
         /// Where it was looked for.
         path: PathBuf,
         /// Why not.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: io::Error,
     },
 }
 
@@ -172,16 +170,11 @@ fn check(config: &AcmeConfig) -> Result<(), IssuerError> {
     let Some(path) = &config.authority_ca else {
         return Ok(());
     };
-    let failed = |source| IssuerError::AuthorityCa {
+    let checked = client::roots(path).map(drop);
+    checked.map_err(|source| IssuerError::AuthorityCa {
         path: path.clone(),
         source,
-    };
-    // Opened on its own, so that a missing file says so.
-    std::fs::File::open(path).map_err(|error: io::Error| failed(error.into()))?;
-    let root = CertificateDer::from_pem_file(path).map_err(|error| failed(error.into()))?;
-    RootCertStore::empty()
-        .add(root)
-        .map_err(|error| failed(error.into()))
+    })
 }
 
 #[cfg(test)]

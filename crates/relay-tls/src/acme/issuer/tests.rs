@@ -139,6 +139,21 @@ async fn an_authority_that_speaks_no_acme_is_told_of() {
     .await;
 }
 
+#[tokio::test]
+async fn an_answer_without_end_is_cut_off() {
+    let fixture = fixture();
+    let long = "x".repeat(2 << 20);
+    let answer = move |_: &authority::Request| authority::reply("200 OK", "", &long);
+    let authority = Authority::start(fixture.directory.path(), answer).await;
+    let issuer = fixture
+        .issuer(authority.config(config("https://")))
+        .unwrap();
+    run_until(issuer, |state| {
+        state.last_error.as_deref() == Some("new account: length limit exceeded")
+    })
+    .await;
+}
+
 /// RFC 9773: ask for the window, renew in it, name what is replaced; and order plainly if that is refused.
 #[tokio::test]
 async fn a_renewal_window_of_the_authority_is_followed() {
