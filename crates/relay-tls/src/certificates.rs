@@ -80,6 +80,13 @@ impl Certificates {
         self.change(place, |served| served.last_error = error);
     }
 
+    /// Drops the last error if it begins like this.
+    pub(crate) fn forgive(&self, place: usize, kind: &str) {
+        self.change(place, |served| {
+            served.last_error.take_if(|error| error.starts_with(kind));
+        });
+    }
+
     fn change(&self, place: usize, change: impl FnOnce(&mut Served)) {
         self.0.send_modify(|table| {
             if let Some(served) = table.get_mut(place) {

@@ -6,6 +6,30 @@
 //! `SSL_CERT_FILE` and `SSL_CERT_DIR`. An issuer runs as one future; beside it there is a task per connection to the
 //! authority, which ends with it, and a blocking one while a file is written.
 //! It knows nothing of the relay's other crates, and it shows no type of rustls or instant-acme.
+//!
+//! ```no_run
+//! use std::time::{Duration, Instant, SystemTime};
+//!
+//! use relay_tls::{AcmeConfig, CertCache, Domains, Issuer, TlsAcceptor};
+//!
+//! # async fn example(https: tokio::net::TcpListener) -> Result<(), Box<dyn std::error::Error>> {
+//! let domains = Domains::new(["relay.example.com"])?;
+//! let cache = CertCache::open("/var/lib/pyrycode-relay/certs")?;
+//! let issuer = Issuer::new(AcmeConfig::new(domains), cache, SystemTime::now())?;
+//! let acceptor = TlsAcceptor::new(issuer.certificates())?;
+//! let challenges = issuer.challenges().clone(); // for the listener on port 80
+//! tokio::select! {
+//!     never = issuer.run() => match never {},
+//!     connection = https.accept() => {
+//!         let deadline = Instant::now() + Duration::from_secs(5);
+//!         let stream = acceptor.accept(connection?.0, deadline).await?;
+//!         // …
+//! #       drop((stream, challenges));
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod accept;
 mod acme;

@@ -76,19 +76,27 @@ async fn restore(
     let restored = builder(config)?.from_credentials(kept.credentials);
     let account = call("directory", config.request_timeout, restored).await?;
     if kept.email != config.email {
-        let contact = contact(config);
-        let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
-        call(
-            "contact",
-            config.request_timeout,
-            account.update_contacts(&contact),
-        )
-        .await?;
+        tell_contact(config, &account).await?;
         if let Ok(Some(kept)) = cache.account() {
             store(config, cache, kept.credentials).await;
         }
     }
     Ok(account)
+}
+
+/// Tells the authority whom to write to. That it does not like the address keeps nobody from a certificate.
+async fn tell_contact(config: &AcmeConfig, account: &Account) -> Result<(), Failure> {
+    let contact = contact(config);
+    let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
+    let told = account.update_contacts(&contact);
+    match call("contact", config.request_timeout, told).await {
+        Err(failure) if failure.is_account_lost => Err(failure),
+        Err(failure) => {
+            tracing::warn!(err = %failure, "acme contact not updated");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 /// The account of the relay before us, if it left a key and the authority knows it.
@@ -106,6 +114,9 @@ async fn adopt(config: &AcmeConfig, cache: &CertCache) -> Result<Option<Account>
     );
     match call("account", config.request_timeout, found).await {
         Ok((account, credentials)) => {
+            if config.email.is_some() {
+                tell_contact(config, &account).await?;
+            }
             store(config, cache, credentials).await;
             tracing::info!("acme account taken over");
             Ok(Some(account))

@@ -59,7 +59,13 @@ impl Failure {
         } else {
             Retry::BackOff
         };
-        Self::new(step, retry, with_causes(error))
+        // The only key that instant-acme is given is the account's: one that cannot be read is as good as none.
+        let is_account_lost = matches!(error, Error::KeyRejected);
+        let failure = Self::new(step, retry, with_causes(error));
+        Self {
+            is_account_lost,
+            ..failure
+        }
     }
 
     pub(super) fn unusable(error: &CertificateError) -> Self {
@@ -145,6 +151,16 @@ mod tests {
             Retry::BackOff,
             false,
             "new order: cryptographic operation failed",
+        );
+    }
+
+    #[test]
+    fn an_account_key_that_cannot_be_read_is_a_lost_account() {
+        check(
+            &Error::KeyRejected,
+            Retry::BackOff,
+            true,
+            "new order: invalid key bytes",
         );
     }
 

@@ -104,7 +104,7 @@ impl Schedule {
             .fold(MAX_NAP, Duration::min)
     }
 
-    /// A certificate was issued.
+    /// A certificate was issued. One that is due again at once, for its days are odd, waits as a failure would.
     pub(super) fn issued(&mut self, validity: Validity, now: SystemTime) {
         self.held = Some(Held {
             validity,
@@ -112,7 +112,7 @@ impl Schedule {
         });
         self.failures = 0;
         self.hasty = 0;
-        self.issue_after = None;
+        self.issue_after = Some(now + self.bounds.retry_delay);
         self.store_at = Some(now);
         self.ask_at = Some(now + self.bounds.window_interval);
     }
@@ -170,9 +170,14 @@ impl Schedule {
         self.held.is_some_and(|held| held.suggested.is_some())
     }
 
-    /// The authority did not tell; `never` when it has no such service.
-    pub(super) fn no_window(&mut self, never: bool, now: SystemTime) {
-        self.ask_at = (!never).then(|| now + WINDOW_RETRY_DELAY);
+    /// The authority did not tell this time.
+    pub(super) fn window_not_told(&mut self, now: SystemTime) {
+        self.ask_at = Some(now + WINDOW_RETRY_DELAY);
+    }
+
+    /// There is nobody to tell; not to be asked again until there is another certificate.
+    pub(super) fn no_window(&mut self) {
+        self.ask_at = None;
     }
 }
 

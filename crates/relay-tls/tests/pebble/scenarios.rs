@@ -232,7 +232,7 @@ async fn an_authority_that_is_away_at_a_renewal_leaves_the_old_certificate_serve
         return;
     }
     let stage = Stage::set(Options {
-        validity_seconds: 9,
+        validity_seconds: 12,
         ..short_lived()
     })
     .await;

@@ -13,6 +13,9 @@ use crate::cache::Issued;
 use crate::certificate::{CertificateError, RenewalId, Validity};
 use crate::clock;
 
+/// How an error of the cache begins, among those of the authority.
+const CACHE: &str = "cache: ";
+
 impl Issuer {
     pub(super) async fn issue(&mut self, place: usize) {
         let start = clock::instant();
@@ -98,7 +101,7 @@ impl Issuer {
             Ok(()) => {
                 domain.unstored = None;
                 domain.schedule.stored();
-                self.certificates.report(place, None);
+                self.certificates.forgive(place, CACHE);
             }
             Err(error) => {
                 let path = self.cache.path().display().to_string();
@@ -106,7 +109,7 @@ impl Issuer {
                 tracing::warn!(domain = domain.name, path, err, "certificate not cached");
                 domain.schedule.not_stored(clock::now(), Draw::random());
                 self.certificates
-                    .report(place, Some(format!("cache: {err}")));
+                    .report(place, Some(format!("{CACHE}{err}")));
             }
         }
     }
@@ -122,11 +125,11 @@ impl Issuer {
                 let draw = Draw::random();
                 domain.schedule.window(window, ask_again, now, draw);
             }
-            Ok(None) => domain.schedule.no_window(true, now),
+            Ok(None) => domain.schedule.no_window(),
             Err(failure) => {
                 // Nothing is lost by it: the certificate's own dates tell when to renew.
                 tracing::debug!(domain = domain.name, err = %failure, "renewal window not told");
-                domain.schedule.no_window(false, now);
+                domain.schedule.window_not_told(now);
             }
         }
     }

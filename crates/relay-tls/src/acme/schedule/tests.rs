@@ -46,7 +46,7 @@ fn a_third_of_the_life_before_its_end_but_at_most_thirty_days() {
             not_after: now() + lifetime,
         };
         let mut schedule = with(validity);
-        schedule.no_window(true, now());
+        schedule.no_window();
         let due = validity.not_after - lead;
         assert_eq!(
             schedule.due(due - Duration::from_millis(1)),
@@ -108,6 +108,15 @@ fn success_begins_the_waits_anew() {
     assert_eq!(schedule.due(renewal), Some(Task::Issue));
     schedule.failed(Retry::BackOff, renewal, HALF);
     assert_eq!(schedule.due(renewal + MINUTE), Some(Task::Issue));
+}
+
+#[test]
+fn a_certificate_that_is_due_when_it_comes_is_not_ordered_in_a_loop() {
+    let mut schedule = empty();
+    schedule.issued(days(80, 1), now());
+    schedule.stored();
+    assert_eq!(schedule.due(now()), None);
+    assert_eq!(schedule.due(now() + MINUTE), Some(Task::Issue));
 }
 
 #[test]
@@ -202,7 +211,7 @@ fn a_late_window_leaves_half_of_the_margin() {
     };
     let mut schedule = with(days(0, 90));
     schedule.window(late, DAY, now(), HALF);
-    schedule.no_window(true, now());
+    schedule.no_window();
     assert_eq!(schedule.due(now() + DAY * 75 - MINUTE), None);
     assert_eq!(schedule.due(now() + DAY * 75), Some(Task::Issue));
 }
@@ -210,10 +219,10 @@ fn a_late_window_leaves_half_of_the_margin() {
 #[test]
 fn an_authority_without_windows_is_not_asked_again() {
     let mut schedule = with(days(0, 90));
-    schedule.no_window(true, now());
+    schedule.no_window();
     assert_eq!(schedule.due(now() + DAY * 59), None);
     schedule.issued(days(0, 90), now());
-    schedule.no_window(false, now());
+    schedule.window_not_told(now());
     schedule.stored();
     assert_eq!(schedule.due(now() + HOUR * 6), Some(Task::AskWindow));
 }
@@ -260,7 +269,8 @@ fn no_nap_outlasts_a_task() {
             },
             Some(Task::Store) if random(2) == 0 => schedule.stored(),
             Some(Task::Store) => schedule.not_stored(at, draw),
-            Some(Task::AskWindow) if random(2) == 0 => schedule.no_window(random(2) == 0, at),
+            Some(Task::AskWindow) if random(4) == 0 => schedule.no_window(),
+            Some(Task::AskWindow) if random(3) == 0 => schedule.window_not_told(at),
             Some(Task::AskWindow) => {
                 let not_before = at + Duration::from_secs(random(30 * 86_400));
                 let window = Validity {
