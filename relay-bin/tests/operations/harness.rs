@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::stream;
 use relay_bin::config::Environment;
 use relay_bin::exit::Exit;
-use relay_bin::{StopRequest, run_in};
+use relay_bin::{Signal, run_in};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -35,7 +35,7 @@ pub(crate) fn free_addr() -> SocketAddr {
 pub(crate) struct Relay {
     pub(crate) addr: SocketAddr,
     pub(crate) metrics: SocketAddr,
-    stop: mpsc::Sender<StopRequest>,
+    stop: mpsc::Sender<Signal>,
     running: JoinSet<Exit>,
 }
 
@@ -85,7 +85,7 @@ impl Relay {
 
     /// As a signal would.
     pub(crate) async fn stop(&self) {
-        self.stop.send(StopRequest).await.unwrap();
+        self.stop.send(Signal::Stop).await.unwrap();
     }
 
     pub(crate) async fn exit(mut self) -> Exit {
