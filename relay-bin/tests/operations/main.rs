@@ -6,6 +6,7 @@
     reason = "a panic is how a test reports, in its helpers too"
 )]
 
+mod autocert;
 mod boot;
 mod drain;
 mod harness;
@@ -14,3 +15,5 @@ mod limits;
 mod metrics;
 mod peers;
 mod promtool;
+mod scratch;
+mod tls;
