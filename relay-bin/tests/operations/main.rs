@@ -15,5 +15,6 @@ mod limits;
 mod metrics;
 mod peers;
 mod promtool;
+mod push;
 mod scratch;
 mod tls;

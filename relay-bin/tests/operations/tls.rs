@@ -138,7 +138,7 @@ async fn a_peer_over_tls_is_served_and_drained() {
         let value = "s".parse().unwrap();
         request.headers_mut().insert(name, value);
     }
-    let (peer, _) = client_async(request, tls).await.unwrap();
+    let (peer, _) = Box::pin(client_async(request, tls)).await.unwrap();
     relay
         .metric_becomes("pyrycode_relay_connected_binaries", 1.0)
         .await;

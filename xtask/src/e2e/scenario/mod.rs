@@ -64,6 +64,9 @@ mod drain_proof;
 mod envelopes;
 mod frames;
 mod logs;
+mod ops_boot;
+mod ops_limits;
+mod ops_page;
 mod phones;
 mod routing;
 mod upgrade;
@@ -85,6 +88,9 @@ pub(super) fn all() -> impl Iterator<Item = Scenario> {
         command_line::ALL,
         logs::ALL,
         churn::ALL,
+        ops_boot::ALL,
+        ops_limits::ALL,
+        ops_page::ALL,
     ]
     .concat()
     .into_iter()
