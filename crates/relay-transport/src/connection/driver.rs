@@ -193,6 +193,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
         }
         if was_open {
             self.endpoint.closing(ClosedBy::Peer(code), now);
+        } else if let Some(close) = self.closing.order() {
+            self.endpoint.answered(close, code);
         }
     }
 
