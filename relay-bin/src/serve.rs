@@ -97,19 +97,21 @@ fn starting(config: &Config) {
 /// Keeps certificates up to date meanwhile.
 async fn until_stopped(signals: &mut (impl Stream<Item = Signal> + Unpin), upkeep: &mut Upkeep) {
     loop {
-        let signal = async {
-            match signals.next().await {
-                Some(signal) => signal,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            signal = signal => match signal {
+            signal = next(signals) => match signal {
                 Signal::Stop => return,
                 Signal::Reload => upkeep.reload(),
             },
             never = upkeep.run() => match never {},
         }
+    }
+}
+
+/// The next signal; nothing more comes once the stream has ended.
+async fn next(signals: &mut (impl Stream<Item = Signal> + Unpin)) -> Signal {
+    match signals.next().await {
+        Some(signal) => signal,
+        None => std::future::pending().await,
     }
 }
 
@@ -241,9 +243,10 @@ async fn drain(
     let ctx = ShutdownContext::new().deadline(deadline);
     let cut = ctx.cut_handle();
     let mut drained = std::pin::pin!(shutdown(ctx, registry, servers));
+    let stop = async { while next(&mut signals).await != Signal::Stop {} };
     let report = tokio::select! {
         report = &mut drained => report,
-        Some(Signal::Stop) = signals.next() => {
+        () = stop => {
             warn!("second shutdown signal; cutting");
             cut.cut();
             drained.await
