@@ -20,7 +20,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// A port that nothing listens on, from below the range of outgoing connections.
 pub(crate) fn free_addr() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 9_000).unwrap();
+    // Test processes have neighbouring ids: a stride keeps their ranges apart.
+    let start = u16::try_from(u64::from(std::process::id()) * 37 % 9_000).unwrap();
     loop {
         let offset = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = 11_000 + (start + offset) % 9_000;
