@@ -65,6 +65,7 @@ mod envelopes;
 mod frames;
 mod logs;
 mod ops_boot;
+mod ops_flood;
 mod ops_limits;
 mod ops_page;
 mod phones;
@@ -89,6 +90,7 @@ pub(super) fn all() -> impl Iterator<Item = Scenario> {
         logs::ALL,
         churn::ALL,
         ops_boot::ALL,
+        ops_flood::ALL,
         ops_limits::ALL,
         ops_page::ALL,
     ]
