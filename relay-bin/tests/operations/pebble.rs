@@ -15,10 +15,10 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::authority::{Authority, Options, is_installed};
-use crate::ca;
 use crate::harness::{PATIENCE, Relay, free_addr};
 use crate::http;
 use crate::scratch::Scratch;
+use crate::{ca, port};
 
 const DOMAIN: &str = "relay.example.test";
 
@@ -40,8 +40,9 @@ async fn start(scratch: &Path, authority: &Authority, http: SocketAddr) -> Relay
     ];
     let relay = Relay::start_when_bound(Environment::default(), https, metrics, args).await;
     let sample = format!("pyrycode_relay_certificate_not_after_seconds{{domain=\"{DOMAIN}\"}}");
+    let cached = scratch.join("certs").join(DOMAIN);
     let certified = async {
-        while !http::get(metrics, "/metrics").await.body.contains(&sample) {
+        while !http::get(metrics, "/metrics").await.body.contains(&sample) || !cached.exists() {
             tokio::task::yield_now().await;
         }
     };
@@ -82,7 +83,9 @@ async fn from_an_empty_cache_to_peers_over_tls_and_a_restart_without_the_authori
     if !is_installed() {
         return;
     }
-    let (scratch, http) = (Scratch::new(), free_addr());
+    let scratch = Scratch::new();
+    // Where pebble's DNS says that every name is.
+    let http = SocketAddr::from(([127, 0, 0, 1], port::free()));
     let options = Options::default();
     let mut authority = Authority::start(scratch.path(), http.port(), options).await;
     let root = authority.root().await;
