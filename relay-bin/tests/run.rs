@@ -84,7 +84,7 @@ impl Log {
 /// system gives to outgoing connections.
 fn free_addr() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let ip = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() | std::process::id());
+    let ip = Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 0, 0).to_bits() | std::process::id());
     loop {
         let port = 11_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 8_000;
         let addr = SocketAddr::from((ip, port));

@@ -21,7 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// side cannot take each other's ports, and from below the range of outgoing connections.
 pub(crate) fn free_addr() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let ip = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() | std::process::id());
+    let ip = Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 0, 0).to_bits() | std::process::id());
     loop {
         let port = 11_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 9_000;
         if TcpListener::bind((ip, port)).is_ok() {
