@@ -19,6 +19,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
+mod list;
 mod problem;
 mod setting;
 mod table;
@@ -27,10 +28,11 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use list::{Cidrs, Names};
 pub use problem::{UsageError, UsageProblem};
 pub use setting::{FlagValue, Setting};
 pub use table::Flags;
-pub use value::{ByteSize, Cidrs, Names, ValueError};
+pub use value::{ByteSize, ValueError};
 
 use table::{Flag, TABLE};
 

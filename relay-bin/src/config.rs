@@ -10,7 +10,9 @@ use crate::args::{Flags, Setting};
 use crate::logging::LogFormat;
 
 mod admission;
+mod conflicts;
 mod environment;
+mod fields;
 mod listen;
 mod metrics;
 mod mode;
@@ -26,10 +28,11 @@ pub use admission::Admission;
 pub use environment::{
     Environment, FCM_CREDENTIALS, FCM_ENDPOINT, FLY_APP_NAME, PRODUCTION, SINGLE_INSTANCE, Secret,
 };
+pub use fields::Fields;
 pub use listen::{Host, ListenAddr, ListenAddrError};
 pub use metrics::MetricsListenError;
 pub use mode::{AcmeSource, CertificateSource, Mode};
-pub use problem::{ConfigProblem, Fields};
+pub use problem::ConfigProblem;
 pub use push::PushConfig;
 pub(crate) use push::credentials;
 pub use warning::ConfigWarning;

@@ -1,29 +1,28 @@
-//! Serving: every listener bound before one of them accepts, then the drain.
+//! Serving, from the first bind to the end of the drain.
 
-use std::fmt::Display;
-use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use relay_core::{DrainServer, Limits, Registry};
 use relay_shutdown::{ShutdownContext, shutdown};
-use relay_transport::{BoundServer, ProxyProtocol, Server, ServerBuilder};
-use tokio::net::TcpListener;
+use relay_transport::{ProxyProtocol, Server, ServerBuilder};
 use tracing::{error, info, warn};
 
 use crate::boot::nofile;
 use crate::challenges::ChallengePage;
 use crate::config::{CertificateSource, Config, Mode};
 use crate::exit::Exit;
-use crate::listener::{PageServer, bind};
 use crate::metrics::MetricsPage;
 use crate::push::Push;
 use crate::report;
 use crate::run::VERSION;
 use crate::signals::Signal;
 use crate::tls_mode::{Certified, Upkeep};
+
+mod bound;
+
+use bound::Bound;
 
 /// Serves until a stop is requested, and drains; or fails to bind.
 pub(crate) async fn serve(
@@ -113,94 +112,6 @@ async fn next(signals: &mut (impl Stream<Item = Signal> + Unpin)) -> Signal {
         Some(signal) => signal,
         None => std::future::pending().await,
     }
-}
-
-/// Listeners that accept nothing yet.
-struct Bound {
-    relay: BoundServer,
-    http: Option<TcpListener>,
-    metrics: Option<TcpListener>,
-}
-
-impl Bound {
-    /// Tries every address, so that all failures are told; `None` if there was one.
-    async fn all(config: &Config, builder: ServerBuilder) -> Option<Self> {
-        let (listen, http_listen) = match &config.mode {
-            Mode::Insecure { listen } => (listen, None),
-            Mode::Tls {
-                listen,
-                certificates,
-                ..
-            } => match certificates {
-                CertificateSource::Acme(acme) => (listen, Some(&acme.http_listen)),
-                CertificateSource::Files { .. } => (listen, None),
-            },
-        };
-        let relay = bind(listen)
-            .await
-            .and_then(|listener| builder.with_listener(listener))
-            .map_err(|error| failed(listen, &error));
-        let http = match http_listen {
-            Some(addr) => bind(addr)
-                .await
-                .map(Some)
-                .map_err(|error| failed(addr, &error)),
-            None => Ok(None),
-        };
-        let metrics = match config.metrics_listen {
-            Some(addr) => TcpListener::bind(addr)
-                .await
-                .map(Some)
-                .map_err(|error| failed(addr, &error)),
-            None => Ok(None),
-        };
-        Some(Self {
-            relay: relay.ok()?,
-            http: http.ok()?,
-            metrics: metrics.ok()?,
-        })
-    }
-
-    fn serve(
-        self,
-        challenges: Option<ChallengePage>,
-        metrics: impl FnOnce(&Server) -> MetricsPage,
-    ) -> Serving {
-        let http = self
-            .http
-            .zip(challenges)
-            .map(|(listener, page)| PageServer::start(listener, Arc::new(page)));
-        let relay = self.relay.serve();
-        info!(addr = %relay.local_addr(), "listening");
-        let metrics = self
-            .metrics
-            .map(|listener| PageServer::start(listener, Arc::new(metrics(&relay))));
-        Serving {
-            relay,
-            http,
-            metrics,
-        }
-    }
-}
-
-/// What takes part in the drain.
-struct Serving {
-    relay: Server,
-    http: Option<PageServer>,
-    metrics: Option<PageServer>,
-}
-
-impl Serving {
-    fn servers(&self) -> Vec<&dyn DrainServer> {
-        let pages = self.http.iter().chain(&self.metrics);
-        std::iter::once(&self.relay as &dyn DrainServer)
-            .chain(pages.map(|page| page as &dyn DrainServer))
-            .collect()
-    }
-}
-
-fn failed(addr: impl Display, err: &io::Error) {
-    error!(%addr, %err, "listener failed");
 }
 
 fn transport(config: &Config, max_connections: NonZeroUsize) -> relay_transport::Config {

@@ -80,13 +80,14 @@ impl Log {
     }
 }
 
-/// An address that nothing listens on. Its port is below those that the system gives to outgoing connections.
+/// An address that nothing listens on, on a loopback address of this process's own. Its port is below those that the
+/// system gives to outgoing connections.
 fn free_addr() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 8_000).expect("below 8000");
+    let ip = Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 0, 0).to_bits() | std::process::id());
     loop {
-        let port = 11_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 8_000;
-        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let port = 11_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 8_000;
+        let addr = SocketAddr::from((ip, port));
         if std::net::TcpListener::bind(addr).is_ok() {
             return addr;
         }

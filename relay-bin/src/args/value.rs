@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use relay_transport::Cidr;
 use thiserror::Error;
 
 use super::FlagValue;
@@ -43,14 +42,6 @@ pub enum ValueError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
 
-/// Names; each further flag adds one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names(pub Vec<String>);
-
-/// Blocks of IP addresses; each further flag adds one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cidrs(pub Vec<Cidr>);
-
 impl FlagValue for String {
     fn from_raw(raw: &OsStr) -> Result<Self, ValueError> {
         text(raw).map(str::to_owned)
@@ -87,34 +78,6 @@ impl FlagValue for ByteSize {
     }
 }
 
-impl FlagValue for Cidrs {
-    fn from_raw(raw: &OsStr) -> Result<Self, ValueError> {
-        match text(raw)? {
-            "" => Ok(Self::default()),
-            text => {
-                let block = text.parse().map_err(|_| ValueError::NotCidr)?;
-                Ok(Self(vec![block]))
-            }
-        }
-    }
-
-    fn repeated(&mut self, next: Self) {
-        self.0.extend(next.0);
-    }
-}
-
-impl FlagValue for Names {
-    fn from_raw(raw: &OsStr) -> Result<Self, ValueError> {
-        let name = text(raw)?;
-        let names = (!name.is_empty()).then(|| name.to_owned());
-        Ok(Self(Vec::from_iter(names)))
-    }
-
-    fn repeated(&mut self, next: Self) {
-        self.0.extend(next.0);
-    }
-}
-
 impl FlagValue for LogFormat {
     fn from_raw(raw: &OsStr) -> Result<Self, ValueError> {
         match text(raw)? {
@@ -125,7 +88,7 @@ impl FlagValue for LogFormat {
     }
 }
 
-fn text(raw: &OsStr) -> Result<&str, ValueError> {
+pub(super) fn text(raw: &OsStr) -> Result<&str, ValueError> {
     raw.to_str().ok_or(ValueError::NotUtf8)
 }
 

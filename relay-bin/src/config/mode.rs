@@ -1,6 +1,4 @@
 //! How peers are served: plain HTTP, or TLS with certificates from an authority or from files.
-//!
-//! Which flags exclude each other goes by presence: one that was given its default was meant all the same.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,6 +6,7 @@ use std::path::PathBuf;
 use relay_tls::Domains;
 use relay_transport::ProxyProtocol;
 
+use super::conflicts::{self, FILES, INSECURE};
 use super::{ConfigProblem, Environment, ListenAddr, keep, typed};
 use crate::args::{Flags, Setting};
 
@@ -69,7 +68,7 @@ impl Mode {
         problems: &mut Vec<ConfigProblem>,
     ) -> Option<Self> {
         if !flags.insecure_listen.value().is_empty() {
-            refuse_with(flags, &INSECURE, problems);
+            conflicts::refuse(flags, &INSECURE, problems);
             let listen = listen_addr("insecure-listen", &flags.insecure_listen, problems)?;
             return Some(Self::Insecure { listen });
         }
@@ -90,60 +89,12 @@ impl Mode {
     }
 }
 
-/// A flag's name, and whether it was given.
-type Given = (&'static str, fn(&Flags) -> bool);
-
-/// A mode's flag, and those that mean nothing beside it.
-struct Conflicts {
-    with: &'static str,
-    flags: &'static [Given],
-}
-
-/// `--domain` and `--cert-cache` are ignored, as manifests rely on.
-const INSECURE: Conflicts = Conflicts {
-    with: "--insecure-listen",
-    flags: &[
-        ("--http-listen", |flags| flags.http_listen.is_present()),
-        ("--https-listen", |flags| flags.https_listen.is_present()),
-        ("--https-proxy-protocol", |flags| {
-            flags.https_proxy_protocol.is_present()
-        }),
-        ("--tls-cert", |flags| flags.tls_cert.is_present()),
-        ("--tls-key", |flags| flags.tls_key.is_present()),
-    ],
-};
-
-const FILES: Conflicts = Conflicts {
-    with: "--tls-cert",
-    flags: &[
-        ("--domain", |flags| flags.domain.is_present()),
-        ("--http-listen", |flags| flags.http_listen.is_present()),
-        ("--cert-cache", |flags| flags.cert_cache.is_present()),
-        ("--acme-directory", |flags| {
-            flags.acme_directory.is_present()
-        }),
-        ("--acme-ca", |flags| flags.acme_ca.is_present()),
-        ("--acme-email", |flags| flags.acme_email.is_present()),
-    ],
-};
-
-fn refuse_with(flags: &Flags, conflicts: &Conflicts, problems: &mut Vec<ConfigProblem>) {
-    let given = conflicts.flags.iter().filter(|(_, given)| given(flags));
-    let given: Vec<_> = given.map(|(name, _)| *name).collect();
-    if !given.is_empty() {
-        problems.push(ConfigProblem::FlagConflict {
-            flags: given.join(", "),
-            with: conflicts.with,
-        });
-    }
-}
-
 fn has_files(flags: &Flags) -> bool {
     !flags.tls_cert.value().is_empty() || !flags.tls_key.value().is_empty()
 }
 
 fn files(flags: &Flags, problems: &mut Vec<ConfigProblem>) -> Option<CertificateSource> {
-    refuse_with(flags, &FILES, problems);
+    conflicts::refuse(flags, &FILES, problems);
     let (chain, key) = (flags.tls_cert.value(), flags.tls_key.value());
     if chain.is_empty() || key.is_empty() {
         problems.push(ConfigProblem::HalfCertificate);

@@ -5,8 +5,8 @@ use std::error::Error as _;
 use relay_tls::DomainError;
 use thiserror::Error;
 
-use super::environment::{PRODUCTION, SINGLE_INSTANCE};
-use super::{ListenAddrError, MetricsListenError};
+use super::environment::SINGLE_INSTANCE;
+use super::{Fields, ListenAddrError, MetricsListenError};
 use crate::boot::capabilities::CapabilityError;
 
 /// One thing wrong with the configuration.
@@ -94,49 +94,6 @@ pub enum ConfigProblem {
         /// What is wrong with it.
         source: ListenAddrError,
     },
-}
-
-/// What a problem's record says beside its text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Fields<'p> {
-    /// The address at fault.
-    pub addr: Option<&'p str>,
-    /// The value at fault.
-    pub value: Option<&'p str>,
-    /// The variable at fault.
-    pub env_var: Option<&'static str>,
-    /// What is wrong with the variable.
-    pub reason: Option<&'p str>,
-    /// The variable that lets it pass.
-    pub bypass_env_var: Option<&'static str>,
-    /// Whom the process acts as.
-    pub effective_uid: Option<u32>,
-    /// What to do instead.
-    pub fix: &'static str,
-}
-
-impl<'p> Fields<'p> {
-    fn fix(fix: &'static str) -> Self {
-        Self {
-            fix,
-            ..Self::default()
-        }
-    }
-
-    fn in_production(fix: &'static str) -> Self {
-        Self {
-            env_var: Some(PRODUCTION),
-            ..Self::fix(fix)
-        }
-    }
-
-    fn value(value: &'p str, fix: &'static str) -> Self {
-        Self {
-            value: Some(value),
-            ..Self::fix(fix)
-        }
-    }
 }
 
 impl ConfigProblem {

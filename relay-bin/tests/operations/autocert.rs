@@ -94,9 +94,7 @@ async fn o27_o28_port_80_knows_challenges_and_never_redirects() {
 async fn o64_a_taken_port_80_exits_1_and_nothing_stays_bound() {
     let scratch = Scratch::new();
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
-    // An address of its own: a port that was free on the common one may be another test's by now.
-    let https = SocketAddr::from(([127, 0, 0, 64], free_addr().port()));
-    let taken = holder.local_addr().unwrap();
+    let (https, taken) = (free_addr(), holder.local_addr().unwrap());
     let args = args(scratch.path(), https, taken, free_addr());
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     assert_eq!(exit_of(Environment::default(), &args).await, Exit::Failure);

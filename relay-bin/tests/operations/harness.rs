@@ -17,17 +17,15 @@ use crate::http;
 /// Nothing here takes that long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A port that nothing listens on, from below the range of outgoing connections.
+/// An address that nothing listens on: on a loopback address of this process's own, so that tests that run side by
+/// side cannot take each other's ports, and from below the range of outgoing connections.
 pub(crate) fn free_addr() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test processes have neighbouring ids: a stride keeps their ranges apart.
-    let start = u16::try_from(u64::from(std::process::id()) * 37 % 9_000).unwrap();
+    let ip = Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 0, 0).to_bits() | std::process::id());
     loop {
-        let offset = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 11_000 + (start + offset) % 9_000;
-        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        if TcpListener::bind(addr).is_ok() {
-            return addr;
+        let port = 11_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 9_000;
+        if TcpListener::bind((ip, port)).is_ok() {
+            return (ip, port).into();
         }
     }
 }
