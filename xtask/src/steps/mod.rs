@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything there is to check, in order, without stopping at the first failure.
 
+mod promtool;
 mod summary;
 
 use std::io::{BufRead as _, BufReader, Read};
@@ -111,6 +112,7 @@ pub(crate) fn run(workspace: &Workspace, locked: bool) -> Tally {
             Ok(Tally::default())
         }
     });
+    step("alerts", &mut || promtool::run(workspace, locked));
     step("end to end", &mut || {
         e2e::build_and_run(workspace, &E2eOptions::default())
     });

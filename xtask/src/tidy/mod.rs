@@ -5,6 +5,8 @@
 mod edges;
 mod links;
 pub(crate) mod log_keys;
+pub(crate) mod monitoring;
+pub(crate) mod promql;
 mod source;
 mod text;
 mod tokens;
@@ -141,6 +143,10 @@ pub(crate) fn run(workspace: &Workspace) -> Tally {
                 .map(move |violation| format!("{path}:{violation}"))
         });
     tally += report("relative Markdown links lead somewhere", dangling.collect());
+    tally += report(
+        "alerts and dashboard ask only for series there are",
+        monitoring::violations(&by_path),
+    );
     tally += report(
         "crates depend only on what they may",
         edges::violations_of(workspace).unwrap_or_else(|error| vec![format!("{error:#}")]),

@@ -64,6 +64,7 @@ mod drain_proof;
 mod envelopes;
 mod frames;
 mod logs;
+mod metrics;
 mod phones;
 mod routing;
 mod upgrade;
@@ -84,6 +85,7 @@ pub(super) fn all() -> impl Iterator<Item = Scenario> {
         drain_proof::ALL,
         command_line::ALL,
         logs::ALL,
+        metrics::ALL,
         churn::ALL,
     ]
     .concat()
