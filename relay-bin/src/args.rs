@@ -30,7 +30,7 @@ mod tests;
 pub use problem::{UsageError, UsageProblem};
 pub use setting::{FlagValue, Setting};
 pub use table::Flags;
-pub use value::{ByteSize, Cidrs, ValueError};
+pub use value::{ByteSize, Cidrs, Names, ValueError};
 
 use table::{Flag, TABLE};
 

@@ -13,8 +13,10 @@ mod admission;
 mod environment;
 mod listen;
 mod metrics;
+mod mode;
 mod privileges;
 mod problem;
+mod push;
 mod warning;
 
 #[cfg(test)]
@@ -22,11 +24,14 @@ mod tests;
 
 pub use admission::Admission;
 pub use environment::{
-    Environment, FCM_CREDENTIALS, FLY_APP_NAME, PRODUCTION, SINGLE_INSTANCE, Secret,
+    Environment, FCM_CREDENTIALS, FCM_ENDPOINT, FLY_APP_NAME, PRODUCTION, SINGLE_INSTANCE, Secret,
 };
 pub use listen::{Host, ListenAddr, ListenAddrError};
 pub use metrics::MetricsListenError;
+pub use mode::{AcmeSource, CertificateSource, Mode};
 pub use problem::{ConfigProblem, Fields};
+pub use push::PushConfig;
+pub(crate) use push::credentials;
 pub use warning::ConfigWarning;
 
 /// The longest `--drain-deadline`: far above what orchestrators grant, below what only a wrong unit can mean.
@@ -39,8 +44,10 @@ pub const MIN_QUEUE_MEMORY: u64 = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where plain HTTP is served.
-    pub listen: ListenAddr,
+    /// What is served, and where.
+    pub mode: Mode,
+    /// How phones are woken, if they are.
+    pub push: Option<PushConfig>,
     /// Who is let in.
     pub admission: Admission,
     /// Where the metrics page is, on the loopback interface.
@@ -68,11 +75,10 @@ impl Config {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
 
-        if flags.insecure_listen.value().is_empty() {
-            problems.push(ConfigProblem::NoMode);
-        }
+        let mode = Mode::from_flags(flags, environment, &mut problems);
         let admission = Admission::from_flags(flags, &mut problems, &mut warnings);
         let switches = environment.switches(&mut problems);
+        let push = keep(PushConfig::from_environment(environment), &mut problems);
         privileges::check(flags, environment, switches, &mut problems, &mut warnings);
         let metrics_listen = keep(metrics_listen(flags), &mut problems);
         let drain_deadline = keep(drain_deadline(flags), &mut problems);
@@ -80,23 +86,25 @@ impl Config {
             queue_memory(flags, environment, &mut warnings),
             &mut problems,
         );
-        let listen = listen_addr("insecure-listen", &flags.insecure_listen, &mut problems);
 
         match (
-            listen,
+            mode,
+            push,
             admission,
             metrics_listen,
             drain_deadline,
             queue_memory,
         ) {
             (
-                Some(listen),
+                Some(mode),
+                Some(push),
                 Some(admission),
                 Some(metrics_listen),
                 Some(drain_deadline),
                 Some(queue_memory),
             ) if problems.is_empty() => Ok(Self {
-                listen,
+                mode,
+                push,
                 admission,
                 metrics_listen,
                 drain_deadline,
@@ -113,24 +121,6 @@ fn keep<T>(result: Result<T, ConfigProblem>, problems: &mut Vec<ConfigProblem>) 
     result.map_err(|problem| problems.push(problem)).ok()
 }
 
-/// `None` without a problem when no address was given.
-fn listen_addr(
-    flag: &'static str,
-    setting: &Setting<String>,
-    problems: &mut Vec<ConfigProblem>,
-) -> Option<ListenAddr> {
-    let addr = setting.value();
-    if addr.is_empty() {
-        return None;
-    }
-    let parsed = addr.parse().map_err(|source| ConfigProblem::ListenAddr {
-        flag,
-        addr: addr.clone(),
-        source,
-    });
-    keep(parsed, problems)
-}
-
 fn metrics_listen(flags: &Flags) -> Result<Option<SocketAddr>, ConfigProblem> {
     let value = flags.metrics_listen.value();
     metrics::address(value).map_err(|source| ConfigProblem::MetricsListen {
@@ -142,7 +132,7 @@ fn metrics_listen(flags: &Flags) -> Result<Option<SocketAddr>, ConfigProblem> {
 fn drain_deadline(flags: &Flags) -> Result<Duration, ConfigProblem> {
     let deadline = *flags.drain_deadline.value();
     if deadline.is_zero() || deadline > MAX_DRAIN_DEADLINE {
-        return Err(ConfigProblem::Number {
+        return Err(ConfigProblem::Value {
             flag: "drain-deadline",
             want: "longer than zero and at most 1h",
             value: typed(&flags.drain_deadline),
@@ -158,7 +148,7 @@ fn queue_memory(
 ) -> Result<u64, ConfigProblem> {
     let requested = flags.queue_memory.value().0;
     if requested < MIN_QUEUE_MEMORY {
-        return Err(ConfigProblem::Number {
+        return Err(ConfigProblem::Value {
             flag: "queue-memory",
             want: "at least 1MiB",
             value: typed(&flags.queue_memory),

@@ -10,17 +10,21 @@ pub mod config;
 pub mod exit;
 pub mod logging;
 
+mod challenges;
+mod clock;
 mod listener;
 mod metrics;
+mod push;
 mod report;
 mod run;
 mod serve;
 mod signals;
+mod tls_mode;
 
 use std::process::ExitCode;
 
 pub use run::{VERSION, run, run_in};
-pub use signals::StopRequest;
+pub use signals::Signal;
 
 /// The process: runtime, signals, [`run()`].
 #[must_use]
@@ -33,7 +37,7 @@ pub fn main() -> ExitCode {
         Err(error) => return run::fail("cannot start the runtime", &error).into(),
     };
     let exit = runtime.block_on(async {
-        match signals::stop_requests() {
+        match signals::signals() {
             Ok(signals) => run(std::env::args_os().skip(1), signals).await,
             Err(error) => run::fail("cannot listen for signals", &error),
         }

@@ -5,15 +5,17 @@ use std::fmt::Display;
 use std::io;
 
 use futures_util::Stream;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::args::{self, Flags, Invocation};
 use crate::boot::surroundings;
 use crate::config::{Config, Environment};
 use crate::exit::Exit;
 use crate::logging::Logging;
+use crate::push::Push;
 use crate::serve::serve;
-use crate::signals::StopRequest;
+use crate::signals::Signal;
+use crate::tls_mode::Certified;
 
 /// What `--version`, `/healthz` and the boot line say: stamped at build time through `PYRYCODE_RELAY_VERSION`.
 pub const VERSION: &str = match option_env!("PYRYCODE_RELAY_VERSION") {
@@ -23,7 +25,7 @@ pub const VERSION: &str = match option_env!("PYRYCODE_RELAY_VERSION") {
 
 /// Runs the relay until a stop is requested and drained, or something stands in its way.
 ///
-/// `args` are those after the program's name. The first item of `signals` starts the drain, the second cuts it; the
+/// `args` are those after the program's name. The first [`Signal::Stop`] starts the drain, the second cuts it; the
 /// end of the stream asks for nothing. Logs go to the process's tracing dispatcher, which is set here unless
 /// somebody has set one before.
 ///
@@ -31,7 +33,7 @@ pub const VERSION: &str = match option_env!("PYRYCODE_RELAY_VERSION") {
 /// Dropping the future drops the listener; connections go on until the runtime ends.
 pub async fn run(
     args: impl IntoIterator<Item = OsString>,
-    signals: impl Stream<Item = StopRequest> + Unpin,
+    signals: impl Stream<Item = Signal> + Unpin,
 ) -> Exit {
     run_in(surroundings::environment(), args, signals).await
 }
@@ -40,7 +42,7 @@ pub async fn run(
 pub async fn run_in(
     environment: Environment,
     args: impl IntoIterator<Item = OsString>,
-    signals: impl Stream<Item = StopRequest> + Unpin,
+    signals: impl Stream<Item = Signal> + Unpin,
 ) -> Exit {
     match args::parse(args) {
         Ok(Invocation::Version) => print(io::stdout(), &format!("{VERSION}\n"), Exit::Ok),
@@ -64,7 +66,7 @@ fn print(mut to: impl io::Write, text: &str, exit: Exit) -> Exit {
 async fn boot(
     flags: &Flags,
     environment: &Environment,
-    signals: impl Stream<Item = StopRequest> + Unpin,
+    signals: impl Stream<Item = Signal> + Unpin,
 ) -> Exit {
     let logging = Logging::new(*flags.log_format.value(), environment.rust_log.as_deref());
     let rejected_filter = logging.rejected_filter().map(str::to_owned);
@@ -88,8 +90,12 @@ async fn boot(
     for warning in &config.warnings {
         warning.log();
     }
-    if environment.fcm_credentials.is_none() {
-        info!("push off: PYRYCODE_RELAY_FCM_CREDENTIALS unset");
+    let push = match Push::start(&config, environment) {
+        Ok(push) => push,
+        Err(exit) => return exit,
+    };
+    match Certified::prepare(&config) {
+        Ok(certified) => Box::pin(serve(&config, certified, push, signals)).await,
+        Err(exit) => exit,
     }
-    serve(&config, signals).await
 }

@@ -6,16 +6,25 @@ use futures_util::Stream;
 use futures_util::stream::{self, StreamExt};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Somebody wants the process to end: the first drains, the second cuts.
+/// What somebody wants of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StopRequest;
+pub enum Signal {
+    /// To end: the first drains, the second cuts.
+    Stop,
+    /// To read its certificate files again.
+    Reload,
+}
 
-/// SIGTERM and SIGINT, alike. Installed before anything listens, so that no signal finds the default action.
-pub(crate) fn stop_requests() -> io::Result<impl Stream<Item = StopRequest> + Unpin> {
-    let terminate = signal(SignalKind::terminate())?;
-    let interrupt = signal(SignalKind::interrupt())?;
-    let each = |mut signal: tokio::signal::unix::Signal| {
-        stream::poll_fn(move |cx| signal.poll_recv(cx)).map(|()| StopRequest)
+/// SIGTERM and SIGINT, alike, and SIGHUP. Installed before anything listens, so that no signal finds the default
+/// action.
+pub(crate) fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
+    let each = |kind, request| {
+        let mut signal = signal(kind)?;
+        let requests = stream::poll_fn(move |cx| signal.poll_recv(cx));
+        io::Result::Ok(requests.map(move |()| request))
     };
-    Ok(stream::select(each(terminate), each(interrupt)))
+    let terminate = each(SignalKind::terminate(), Signal::Stop)?;
+    let interrupt = each(SignalKind::interrupt(), Signal::Stop)?;
+    let hangup = each(SignalKind::hangup(), Signal::Reload)?;
+    Ok(stream::select(stream::select(terminate, interrupt), hangup))
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt, Stream, StreamExt, stream};
 use relay_bin::exit::Exit;
 use relay_bin::logging::{LogFormat, Logging};
-use relay_bin::{StopRequest, VERSION, run};
+use relay_bin::{Signal, VERSION, run};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::Message;
@@ -93,15 +93,14 @@ fn free_addr() -> SocketAddr {
     }
 }
 
+/// Relays of several tests run side by side, and there is one default address for metrics.
 fn args(args: &[&str]) -> Vec<OsString> {
-    args.iter().map(OsString::from).collect()
+    let first = ["--metrics-listen="];
+    first.iter().chain(args).map(OsString::from).collect()
 }
 
 /// A way to ask for a stop, and what `run` hears of it.
-fn signals() -> (
-    mpsc::Sender<StopRequest>,
-    impl Stream<Item = StopRequest> + Unpin,
-) {
+fn signals() -> (mpsc::Sender<Signal>, impl Stream<Item = Signal> + Unpin) {
     let (sender, mut receiver) = mpsc::channel(2);
     let signals = stream::poll_fn(move |cx| receiver.poll_recv(cx));
     (sender, signals)
@@ -185,7 +184,7 @@ async fn c51_connected_peers_read_1001_and_run_ends_with_0() {
         LOG.line(&["msg=listening", &listen]).await;
         let (mut binary, mut phone) = pair(addr).await;
         let start = now();
-        stop.send(StopRequest).await.expect("somebody listens");
+        stop.send(Signal::Stop).await.expect("somebody listens");
         expect_goodbye(&mut phone).await;
         assert_eq!(next(&mut phone).await, None);
         let notice = next(&mut binary).await;
@@ -218,7 +217,7 @@ async fn a_silent_peer_is_cut_at_the_deadline_and_run_still_ends_with_0() {
         LOG.line(&["msg=listening", &listen]).await;
         // Neither reads again.
         let peers = pair(addr).await;
-        stop.send(StopRequest).await.expect("somebody listens");
+        stop.send(Signal::Stop).await.expect("somebody listens");
         (peers, now())
     };
     let (exit, (_peers, start)) = tokio::join!(run(flags, signals), peers);
@@ -240,11 +239,11 @@ async fn c52_a_second_request_cuts_within_a_second_and_run_ends_with_0() {
     let peers = async {
         LOG.line(&["msg=listening", &listen]).await;
         let (binary, mut phone) = pair(addr).await;
-        stop.send(StopRequest).await.expect("somebody listens");
+        stop.send(Signal::Stop).await.expect("somebody listens");
         // Asked to close and never to answer: tungstenite would, with the next read.
         expect_goodbye(&mut phone).await;
         let start = now();
-        stop.send(StopRequest).await.expect("somebody listens");
+        stop.send(Signal::Stop).await.expect("somebody listens");
         (start, binary, phone)
     };
     let (exit, (start, ..)) = tokio::join!(run(flags, signals), peers);

@@ -1,6 +1,7 @@
 //! The two kinds of leg as the registry knows them: a binary with its routes, a phone with its way to the binary.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -8,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::close::Close;
+use crate::id::ConnIdHasher;
 use crate::outbox::{Direction, Outbox, Refused};
 use crate::stats::Accounts;
 use crate::{ConnId, Origin, ServerId, envelope};
@@ -20,7 +22,7 @@ pub(crate) struct BinaryLeg {
     pub(crate) seq: u64,
     pub(crate) origin: Origin,
     pub(crate) outbox: Outbox,
-    pub(crate) routes: Mutex<HashMap<ConnId, Route>>,
+    pub(crate) routes: Mutex<HashMap<ConnId, Route, BuildHasherDefault<ConnIdHasher>>>,
     pub(crate) signs: Signs,
 }
 

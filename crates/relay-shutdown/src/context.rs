@@ -18,8 +18,9 @@ pub struct CutHandle(CancellationToken);
 /// A peer on a slow line gets 5 s to take what was accepted for it and as long to answer the close.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// What is left after the deadline is dropped at once; this bounds how long tasks may take to notice.
-pub(crate) const CUT_GRACE: Duration = Duration::from_secs(1);
+/// How long a leg may take to notice that it was cut, and then a task that it was aborted: a quarter of a second
+/// each, so that a drain ends half a second after its deadline at the latest.
+pub(crate) const CUT_GRACE: Duration = Duration::from_millis(250);
 
 impl Default for ShutdownContext {
     fn default() -> Self {

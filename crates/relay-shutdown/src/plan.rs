@@ -22,8 +22,10 @@ pub(crate) enum Event {
 pub(crate) enum Action {
     /// Go on waiting.
     Wait,
-    /// Drop every socket that is left, then go on waiting.
+    /// Ask every leg that is left to drop its socket, then go on waiting.
     Cut,
+    /// Drop the tasks of whatever did not even notice that, then go on waiting.
+    Abort,
     /// Report.
     Finish(Outcome),
 }
@@ -35,6 +37,7 @@ pub(crate) struct Plan {
     deadline: Instant,
     cut_grace: Duration,
     cut_as: Option<Outcome>,
+    is_aborted: bool,
     legs_gone: bool,
     servers_closed: bool,
 }
@@ -45,6 +48,7 @@ impl Plan {
             deadline: now + deadline,
             cut_grace,
             cut_as: None,
+            is_aborted: false,
             legs_gone: false,
             servers_closed: false,
         }
@@ -73,7 +77,8 @@ impl Plan {
             Event::CutRequested => return self.cut(Outcome::CutShort, now),
             Event::DeadlinePassed => {
                 return match self.cut_as {
-                    Some(outcome) => Action::Finish(outcome),
+                    Some(outcome) if self.is_aborted => Action::Finish(outcome),
+                    Some(_) => self.abort(now),
                     None => self.cut(Outcome::DeadlineExceeded, now),
                 };
             }
@@ -93,12 +98,18 @@ impl Plan {
         self.deadline = now + self.cut_grace;
         Action::Cut
     }
+
+    fn abort(&mut self, now: Instant) -> Action {
+        self.is_aborted = true;
+        self.deadline = now + self.cut_grace;
+        Action::Abort
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Action::{Cut, Finish, Wait};
+    use Action::{Abort, Cut, Finish, Wait};
     use Event::{CutRequested, DeadlinePassed, LegsGone, ServersClosed};
 
     fn check(steps: &[(Event, Action)]) {
@@ -117,14 +128,18 @@ mod tests {
     }
 
     #[test]
-    fn the_deadline_cuts_and_the_next_one_gives_up() {
+    fn the_deadline_cuts_the_next_one_aborts_and_the_last_gives_up() {
         let late = Finish(Outcome::DeadlineExceeded);
         check(&[
             (DeadlinePassed, Cut),
             (LegsGone, Wait),
             (ServersClosed, late),
         ]);
-        check(&[(DeadlinePassed, Cut), (DeadlinePassed, late)]);
+        check(&[
+            (DeadlinePassed, Cut),
+            (DeadlinePassed, Abort),
+            (DeadlinePassed, late),
+        ]);
     }
 
     #[test]
@@ -133,6 +148,7 @@ mod tests {
         check(&[
             (CutRequested, Cut),
             (CutRequested, Wait),
+            (DeadlinePassed, Abort),
             (DeadlinePassed, short),
         ]);
         check(&[
@@ -148,6 +164,7 @@ mod tests {
         check(&[
             (DeadlinePassed, Cut),
             (CutRequested, Wait),
+            (DeadlinePassed, Abort),
             (DeadlinePassed, late),
         ]);
     }

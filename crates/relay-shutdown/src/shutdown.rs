@@ -14,7 +14,7 @@ use crate::report::ShutdownReport;
 /// `shutting down` (a binary first gets a notice for each of its phones); legs and servers are waited for; what is left
 /// at the deadline, or when [`CutHandle::cut`](crate::CutHandle::cut) is called, is dropped.
 ///
-/// Takes at most the deadline and one second more, whatever the peers do. Idempotent: a second drain of the same
+/// Takes at most the deadline and half a second more, whatever the peers do. Idempotent: a second drain of the same
 /// registry finds nothing left to ask for and waits for the same end.
 ///
 /// # Cancel safety
@@ -57,7 +57,8 @@ pub async fn shutdown(
         }
         match plan.on(event, now) {
             Action::Wait => {}
-            Action::Cut => cut(&registry.snapshot(), servers),
+            Action::Cut => cut(&registry.snapshot()),
+            Action::Abort => abort(servers),
             Action::Finish(outcome) => break outcome,
         }
     };
@@ -77,10 +78,15 @@ pub async fn shutdown(
     }
 }
 
-fn cut(left: &Snapshot, servers: &[&dyn DrainServer]) {
+/// Legs end by themselves, with their last log lines, when asked.
+fn cut(left: &Snapshot) {
     for leg in left.legs() {
         leg.cut();
     }
+}
+
+/// What is no leg, or does not listen, is dropped where it stands.
+fn abort(servers: &[&dyn DrainServer]) {
     for server in servers {
         server.abort();
     }

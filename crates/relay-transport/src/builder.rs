@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 use crate::accept::Accept;
 use crate::config::Config;
 use crate::server::Server;
-use crate::service::RelayService;
+use crate::service::{HostGate, RelayService};
 
 /// The first stage: what to serve.
 #[derive(Clone)]
@@ -19,6 +19,7 @@ pub struct ServerBuilder {
     registry: Registry,
     config: Config,
     accept: Option<Arc<dyn Accept>>,
+    host_gate: Option<HostGate>,
     wakes: Arc<dyn WakeSink>,
 }
 
@@ -29,6 +30,7 @@ impl ServerBuilder {
             registry,
             config: Config::default(),
             accept: None,
+            host_gate: None,
             wakes: Arc::new(PushOff),
         }
     }
@@ -46,6 +48,14 @@ impl ServerBuilder {
     #[must_use]
     pub fn accept_with(mut self, accept: Arc<dyn Accept>) -> Self {
         self.accept = Some(accept);
+        self
+    }
+
+    /// Decides by its `Host`, port and all, whether a request is for this relay; else it is answered 421, whatever
+    /// its path. For names that change while the relay runs; [`Config::hosts`] is for those that do not.
+    #[must_use]
+    pub fn host_gate(mut self, admits: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.host_gate = Some(Arc::new(admits));
         self
     }
 
@@ -83,7 +93,7 @@ impl ServerBuilder {
     /// # Panics
     /// Outside a tokio runtime with time enabled.
     pub fn into_service(self) -> RelayService {
-        RelayService::new(self.registry, self.config, self.wakes)
+        RelayService::new(self.registry, self.config, self.host_gate, self.wakes)
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::admission::{Cidr, ForwardedFor};
 
 /// Timers and bounds of a server. Build with [`Config::default`] and the setters.
+///
+/// A timer of [`Duration::MAX`] stands for "never".
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
@@ -32,7 +34,7 @@ pub struct Config {
     pub max_message_bytes: usize,
     /// From a message's first frame head to its last byte. Default 30 s, not extended by progress.
     pub message_timeout: Duration,
-    /// Between two pings. Default 30 s, each spread by ±10 % so that a fleet does not ping in step.
+    /// Between two pings. Default 30 s, at least 1 ms, each spread by ±10 % so that a fleet does not ping in step.
     pub heartbeat_interval: Duration,
     /// From a ping to any byte from the peer. Default 30 s.
     pub heartbeat_timeout: Duration,

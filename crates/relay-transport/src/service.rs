@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, RETRY_AFTER,
     SEC_WEBSOCKET_VERSION, UPGRADE, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use relay_core::{BoxFuture, DrainServer, Origin, Registry, WakeSink};
 use tokio_util::sync::CancellationToken;
@@ -41,9 +41,13 @@ pub struct RelayService {
     pub(crate) shared: Arc<Shared>,
 }
 
+/// Whether a `Host` is ours.
+pub(crate) type HostGate = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) config: Config,
+    pub(crate) host_gate: Option<HostGate>,
     pub(crate) admission: Admission,
     pub(crate) wakes: Arc<dyn WakeSink>,
     pub(crate) scratch: Arc<ScratchPool>,
@@ -56,7 +60,12 @@ pub(crate) struct Shared {
 
 impl RelayService {
     /// Must be called within a tokio runtime, on which the grace timer and every WebSocket then run.
-    pub(crate) fn new(registry: Registry, config: Config, wakes: Arc<dyn WakeSink>) -> Self {
+    pub(crate) fn new(
+        registry: Registry,
+        config: Config,
+        host_gate: Option<HostGate>,
+        wakes: Arc<dyn WakeSink>,
+    ) -> Self {
         let shared = Shared {
             admission: Admission::new(&config),
             scratch: Arc::default(),
@@ -67,6 +76,7 @@ impl RelayService {
             seed: AtomicU32::new(getrandom::u32().unwrap_or(1)),
             registry,
             config: config.bounded(),
+            host_gate,
             wakes,
         };
         let registry = shared.registry.clone();
@@ -82,7 +92,7 @@ impl RelayService {
     /// The request has to be hyper's own, or carry hyper's `OnUpgrade` extension, and its connection has to be
     /// served `with_upgrades()`. Its body is not read.
     pub fn respond<B>(&self, request: Request<B>, remote: SocketAddr) -> Response<ResponseBody> {
-        if !upgrade::is_for(&self.shared.config.hosts, request.headers()) {
+        if !self.shared.is_for(request.headers()) {
             return status(StatusCode::MISDIRECTED_REQUEST);
         }
         match request.uri().path() {
@@ -204,6 +214,15 @@ impl RelayService {
 }
 
 impl Shared {
+    fn is_for(&self, headers: &HeaderMap) -> bool {
+        let host = || headers.get(HOST)?.to_str().ok();
+        upgrade::is_for(&self.config.hosts, headers)
+            && self
+                .host_gate
+                .as_ref()
+                .is_none_or(|admits| admits(host().unwrap_or_default()))
+    }
+
     fn is_stopping(&self) -> bool {
         self.stop.is_cancelled() || self.registry.is_draining()
     }

@@ -11,5 +11,5 @@ pub(crate) use client::{
     text,
 };
 pub(crate) use counted::{Counted, Polls};
-pub(crate) use patience::eventually;
+pub(crate) use patience::{eventually, in_time};
 pub(crate) use stream::{Call, Fault, Spy, Traffic};

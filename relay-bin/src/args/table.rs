@@ -4,10 +4,70 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::time::Duration;
 
-use super::{ByteSize, Cidrs, FlagValue, Setting, ValueError};
+use super::{ByteSize, Cidrs, FlagValue, Names, Setting, ValueError};
 use crate::logging::LogFormat;
 
 flag_table! {
+    domain: Names {
+        name: "domain",
+        takes: "name",
+        default: "",
+        help: "serve TLS for this public name, with a certificate from an ACME authority; may be repeated",
+    }
+    tls_cert: String {
+        name: "tls-cert",
+        takes: "file",
+        default: "",
+        help: "serve TLS with this certificate chain (PEM); read again when it changes and on SIGHUP",
+    }
+    tls_key: String {
+        name: "tls-key",
+        takes: "file",
+        default: "",
+        help: "the private key of --tls-cert (PEM)",
+    }
+    https_listen: String {
+        name: "https-listen",
+        takes: "host:port",
+        default: ":443",
+        help: "address for TLS",
+    }
+    http_listen: String {
+        name: "http-listen",
+        takes: "host:port",
+        default: ":80",
+        help: "address where the ACME authority's challenges are answered, and nothing else",
+    }
+    https_proxy_protocol: bool {
+        name: "https-proxy-protocol",
+        takes: "",
+        default: "false",
+        help: "require a PROXY header in front of TLS; with --trusted-proxy only from there",
+    }
+    cert_cache: String {
+        name: "cert-cache",
+        takes: "directory",
+        default: "",
+        help: "where certificates and the ACME account are kept (default ~/.pyrycode-relay/certs)",
+    }
+    acme_directory: String {
+        name: "acme-directory",
+        takes: "url",
+        default: "",
+        help: "the ACME authority (default Let's Encrypt)",
+    }
+    acme_ca: String {
+        name: "acme-ca",
+        takes: "file",
+        default: "",
+        help: "the root (PEM) that the ACME authority's own HTTPS is trusted by (default the system's)",
+    }
+    acme_email: String {
+        name: "acme-email",
+        takes: "address",
+        default: "",
+        help: "whom the ACME authority may write to",
+    }
     insecure_listen: String {
         name: "insecure-listen",
         takes: "host:port",

@@ -43,6 +43,10 @@ pub enum ValueError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
 
+/// Names; each further flag adds one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names(pub Vec<String>);
+
 /// Blocks of IP addresses; each further flag adds one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cidrs(pub Vec<Cidr>);
@@ -92,6 +96,18 @@ impl FlagValue for Cidrs {
                 Ok(Self(vec![block]))
             }
         }
+    }
+
+    fn repeated(&mut self, next: Self) {
+        self.0.extend(next.0);
+    }
+}
+
+impl FlagValue for Names {
+    fn from_raw(raw: &OsStr) -> Result<Self, ValueError> {
+        let name = text(raw)?;
+        let names = (!name.is_empty()).then(|| name.to_owned());
+        Ok(Self(Vec::from_iter(names)))
     }
 
     fn repeated(&mut self, next: Self) {

@@ -126,5 +126,5 @@ fn forwarded_for(
 
 fn refused<T>(flag: &'static str, want: &'static str, setting: &Setting<T>) -> ConfigProblem {
     let value = typed(setting);
-    ConfigProblem::Number { flag, want, value }
+    ConfigProblem::Value { flag, want, value }
 }

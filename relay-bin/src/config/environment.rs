@@ -14,6 +14,8 @@ pub const PRODUCTION: &str = "PYRYCODE_RELAY_PRODUCTION";
 pub const SINGLE_INSTANCE: &str = "PYRYCODE_RELAY_SINGLE_INSTANCE";
 /// The service-account key for push wake.
 pub const FCM_CREDENTIALS: &str = "PYRYCODE_RELAY_FCM_CREDENTIALS";
+/// Where FCM is, for tests and mirrors.
+pub const FCM_ENDPOINT: &str = "PYRYCODE_RELAY_FCM_ENDPOINT";
 /// Set by a platform that may start several instances.
 pub const FLY_APP_NAME: &str = "FLY_APP_NAME";
 
@@ -28,6 +30,10 @@ pub struct Environment {
     pub single_instance: Option<OsString>,
     /// [`FCM_CREDENTIALS`].
     pub fcm_credentials: Option<Secret>,
+    /// [`FCM_ENDPOINT`].
+    pub fcm_endpoint: Option<OsString>,
+    /// `HOME`, below which certificates are kept by default.
+    pub home: Option<OsString>,
     /// [`FLY_APP_NAME`]; only whether it is empty is looked at.
     pub fly_app_name: Option<OsString>,
     /// The memory this process may use, in bytes, when there is a limit.

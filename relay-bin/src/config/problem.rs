@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use relay_tls::DomainError;
 use thiserror::Error;
 
 use super::environment::{PRODUCTION, SINGLE_INSTANCE};
@@ -17,9 +18,26 @@ pub enum ConfigProblem {
     /// No flag says how to serve.
     #[error("no mode selected: want --insecure-listen (plain HTTP) or --domain (TLS)")]
     NoMode,
-    /// A number, size or duration out of its range.
+    /// Flags that make no sense together.
+    #[error("{flags} cannot be given with {with}")]
+    FlagConflict {
+        /// Those that are too much, with their dashes.
+        flags: String,
+        /// What they contradict.
+        with: &'static str,
+    },
+    /// A chain without its key, or the reverse.
+    #[error("--tls-cert and --tls-key need each other")]
+    HalfCertificate,
+    /// `--domain` is none.
+    #[error("--domain is not a domain")]
+    Domain {
+        /// What is wrong with it.
+        source: DomainError,
+    },
+    /// A value that its flag can read and not use.
     #[error("--{flag} must be {want}")]
-    Number {
+    Value {
         /// The flag's name.
         flag: &'static str,
         /// Its range.
@@ -136,9 +154,10 @@ impl ConfigProblem {
     pub fn fields(&self) -> Fields<'_> {
         match self {
             Self::NoMode => Fields::fix("for a first try: --insecure-listen 127.0.0.1:8080"),
-            Self::Number { value, .. } => {
-                Fields::value(value, "leave the flag out for its default")
-            }
+            Self::Value { value, .. } => Fields::value(value, "leave the flag out for its default"),
+            Self::FlagConflict { .. } => Fields::fix("leave one of them out"),
+            Self::HalfCertificate => Fields::fix("give both; they may name the same file"),
+            Self::Domain { .. } => Fields::fix("give a public name such as relay.example.com"),
             Self::TrustConflict => Fields::fix("keep --trusted-proxy alone: it cannot be spoofed"),
             Self::MalformedVariable {
                 env_var,

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use super::*;
 use crate::args::{Invocation, parse};
 
+mod modes;
 mod refusals;
 
 const LISTEN: &str = "--insecure-listen=127.0.0.1:8080";
@@ -20,10 +21,16 @@ fn configured(args: &[&str]) -> Result<Config, Vec<ConfigProblem>> {
     configured_in(&Environment::default(), args)
 }
 
+fn listen(config: &Config) -> &ListenAddr {
+    match &config.mode {
+        Mode::Insecure { listen } | Mode::Tls { listen, .. } => listen,
+    }
+}
+
 #[test]
 fn defaults_are_those_of_the_decisions() {
     let config = configured(&[LISTEN]).unwrap();
-    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(listen(&config).to_string(), "127.0.0.1:8080");
     let admission = &config.admission;
     assert_eq!(admission.max_connections.get(), 10_000);
     assert_eq!(admission.max_connections_per_ip, None);
@@ -50,7 +57,7 @@ fn flags_are_taken_over() {
         "--log-format=json",
     ])
     .unwrap();
-    assert_eq!(config.listen.host, Host::Name("localhost".to_owned()));
+    assert_eq!(listen(&config).host, Host::Name("localhost".to_owned()));
     assert_eq!(config.admission.max_connections.get(), 7);
     assert_eq!(config.drain_deadline, Duration::from_secs(90));
     assert_eq!(config.queue_memory, MIN_QUEUE_MEMORY);
@@ -87,6 +94,11 @@ fn every_problem_is_reported() {
         fields,
         [
             (
+                "--insecure-listen is not a listen address: port 0 is not a fixed port".to_owned(),
+                Some(":0"),
+                None
+            ),
+            (
                 "--max-connections must be positive".to_owned(),
                 None,
                 Some("-1")
@@ -100,11 +112,6 @@ fn every_problem_is_reported() {
                 "--queue-memory must be at least 1MiB".to_owned(),
                 None,
                 Some("1KiB")
-            ),
-            (
-                "--insecure-listen is not a listen address: port 0 is not a fixed port".to_owned(),
-                Some(":0"),
-                None
             ),
         ]
     );

@@ -49,7 +49,7 @@ pub(crate) trait Page: Send + Sync + 'static {
 /// A page being served.
 ///
 /// # Drop
-/// Stops accepting.
+/// Ends, connections and all.
 #[derive(Debug)]
 pub(crate) struct PageServer {
     name: &'static str,
@@ -150,6 +150,6 @@ impl DrainServer for PageServer {
 
 impl Drop for PageServer {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.cut.cancel();
     }
 }

@@ -1,6 +1,8 @@
 //! Which series there are: names, labels and their order are what operators' dashboards and alerts rely on.
 
 use relay_core::Stats;
+use relay_push::Outcome;
+use relay_tls::CertificateState;
 use relay_transport::{ClosedBy, Closes, TransportStats, Upgrades};
 
 use super::process::Process;
@@ -15,6 +17,8 @@ pub(super) struct Reading {
     pub(super) is_draining: bool,
     pub(super) queue_limit: usize,
     pub(super) max_connections: usize,
+    pub(super) push: Option<relay_push::Stats>,
+    pub(super) certificates: Option<Vec<CertificateState>>,
     pub(super) process: Option<Process>,
 }
 
@@ -27,6 +31,12 @@ impl Reading {
         self.closes(&mut text);
         self.faults(&mut text);
         self.drain(&mut text);
+        if let Some(push) = &self.push {
+            wakes(push, &mut text);
+        }
+        if let Some(certificates) = &self.certificates {
+            expiries(certificates, &mut text);
+        }
         self.itself(&mut text);
         if let Some(process) = &self.process {
             process.write(&mut text);
@@ -211,6 +221,43 @@ impl Reading {
             "Time since the relay was started.",
         )
         .value(self.transport.uptime.as_secs_f64());
+    }
+}
+
+fn wakes(push: &relay_push::Stats, text: &mut Text) {
+    let mut family = text.counter(
+        "pyrycode_relay_push_wakes_total",
+        "Push wakes, by how they ended.",
+    );
+    for outcome in Outcome::ALL {
+        family.sample(&[("outcome", outcome.label())], push.count(outcome));
+    }
+    text.counter(
+        "pyrycode_relay_push_coalesced_total",
+        "Requests that became one with a wake already waiting.",
+    )
+    .value(push.coalesced);
+    text.counter(
+        "pyrycode_relay_push_retries_total",
+        "Attempts that failed and were put off to a later one.",
+    )
+    .value(push.retried);
+    text.gauge("pyrycode_relay_push_queued", "Push wakes waiting.")
+        .value(push.queued);
+    text.gauge("pyrycode_relay_push_in_flight", "Push wakes being sent.")
+        .value(push.in_flight);
+}
+
+/// A domain without a certificate has no sample, so that an alert can ask for its absence.
+fn expiries(certificates: &[CertificateState], text: &mut Text) {
+    let mut family = text.gauge(
+        "pyrycode_relay_certificate_not_after_seconds",
+        "End of the certificate that is served, in seconds since 1970.",
+    );
+    for state in certificates {
+        if let Some(not_after) = state.not_after_seconds {
+            family.sample(&[("domain", &state.domain)], not_after);
+        }
     }
 }
 

@@ -10,9 +10,11 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use relay_core::{BoxFuture, Registry};
+use relay_tls::Certificates;
 use relay_transport::{RelayService, ResponseBody};
 
 use crate::listener::Page;
+use crate::push::Push;
 use families::Reading;
 use process::Process;
 
@@ -22,6 +24,8 @@ pub(crate) struct MetricsPage {
     pub(crate) registry: Registry,
     pub(crate) service: RelayService,
     pub(crate) max_connections: usize,
+    pub(crate) push: Push,
+    pub(crate) certificates: Option<Certificates>,
 }
 
 impl MetricsPage {
@@ -33,6 +37,8 @@ impl MetricsPage {
             is_draining: self.registry.is_draining(),
             queue_limit: self.registry.limits().queue_memory,
             max_connections: self.max_connections,
+            push: self.push.stats(),
+            certificates: self.certificates.as_ref().map(Certificates::states),
             process: Process::read(),
         };
         reading.text()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::stream;
 use relay_bin::config::Environment;
 use relay_bin::exit::Exit;
-use relay_bin::{StopRequest, run_in};
+use relay_bin::{Signal, run_in};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -35,7 +35,7 @@ pub(crate) fn free_addr() -> SocketAddr {
 pub(crate) struct Relay {
     pub(crate) addr: SocketAddr,
     pub(crate) metrics: SocketAddr,
-    stop: mpsc::Sender<StopRequest>,
+    signals: mpsc::Sender<Signal>,
     running: JoinSet<Exit>,
 }
 
@@ -51,23 +51,49 @@ impl Relay {
         Self::start_with(Environment::default(), addr, metrics, args).await
     }
 
-    /// Waits until it is ready.
+    /// Waits until it answers HTTP, be it that it wants TLS.
     pub(crate) async fn start_with(
         environment: Environment,
         addr: SocketAddr,
         metrics: SocketAddr,
         args: Vec<String>,
     ) -> Self {
-        let (stop, mut signals) = mpsc::channel(2);
-        let signals = stream::poll_fn(move |cx| signals.poll_recv(cx));
+        Self::start_when(environment, addr, metrics, args, async move || {
+            http::try_get(addr, "/readyz").await.is_some()
+        })
+        .await
+    }
+
+    /// Waits until its metrics page answers.
+    pub(crate) async fn start_when_bound(
+        environment: Environment,
+        addr: SocketAddr,
+        metrics: SocketAddr,
+        args: Vec<String>,
+    ) -> Self {
+        Self::start_when(environment, addr, metrics, args, async move || {
+            http::try_get(metrics, "/metrics").await.is_some()
+        })
+        .await
+    }
+
+    async fn start_when(
+        environment: Environment,
+        addr: SocketAddr,
+        metrics: SocketAddr,
+        args: Vec<String>,
+        is_up: impl AsyncFn() -> bool,
+    ) -> Self {
+        let (signals, mut received) = mpsc::channel(2);
+        let received = stream::poll_fn(move |cx| received.poll_recv(cx));
         let mut running = JoinSet::new();
         running.spawn(run_in(
             environment,
             args.into_iter().map(OsString::from),
-            signals,
+            received,
         ));
         let ready = async {
-            while http::try_get(addr, "/readyz").await.is_none() {
+            while !is_up().await {
                 tokio::task::yield_now().await;
             }
         };
@@ -78,14 +104,17 @@ impl Relay {
         Self {
             addr,
             metrics,
-            stop,
+            signals,
             running,
         }
     }
 
-    /// As a signal would.
     pub(crate) async fn stop(&self) {
-        self.stop.send(StopRequest).await.unwrap();
+        self.send(Signal::Stop).await;
+    }
+
+    pub(crate) async fn send(&self, signal: Signal) {
+        self.signals.send(signal).await.unwrap();
     }
 
     pub(crate) async fn exit(mut self) -> Exit {

@@ -25,7 +25,7 @@ impl Answer {
 /// `None` if nobody listens there yet.
 pub(crate) async fn try_get(addr: SocketAddr, path: &str) -> Option<Answer> {
     let tcp = TcpStream::connect(addr).await.ok()?;
-    Some(exchange(tcp, &request("GET", path, &[])).await)
+    Some(exchange(tcp, &request(HOST, "GET", path, &[])).await)
 }
 
 pub(crate) async fn get(addr: SocketAddr, path: &str) -> Answer {
@@ -39,11 +39,18 @@ pub(crate) async fn send(
     headers: &[(&str, &str)],
 ) -> Answer {
     let tcp = TcpStream::connect(addr).await.unwrap();
-    exchange(tcp, &request(method, path, headers)).await
+    exchange(tcp, &request(HOST, method, path, headers)).await
 }
 
-fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
-    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: relay.test\r\nConnection: close\r\n");
+pub(crate) async fn send_to_host(addr: SocketAddr, host: &str, path: &str) -> Answer {
+    let tcp = TcpStream::connect(addr).await.unwrap();
+    exchange(tcp, &request(host, "GET", path, &[])).await
+}
+
+const HOST: &str = "relay.test";
+
+fn request(host: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }

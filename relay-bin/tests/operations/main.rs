@@ -6,11 +6,23 @@
     reason = "a panic is how a test reports, in its helpers too"
 )]
 
+#[expect(clippy::print_stdout, reason = "tells why a test was skipped")]
+#[path = "../../../crates/relay-tls/tests/pebble/authority.rs"]
+mod authority;
+mod autocert;
 mod boot;
+#[path = "../../../crates/relay-tls/tests/pebble/ca.rs"]
+mod ca;
 mod drain;
 mod harness;
 mod http;
 mod limits;
 mod metrics;
+mod pebble;
 mod peers;
+#[path = "../../../crates/relay-tls/tests/pebble/port.rs"]
+mod port;
 mod promtool;
+mod push;
+mod scratch;
+mod tls;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use futures_util::StreamExt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -31,7 +32,15 @@ pub(crate) async fn phone_from(addr: SocketAddr, ip: [u8; 4]) -> Result<Peer, u1
 }
 
 /// The status of the close frame that ends this connection; it is answered, and the connection let go.
-pub(crate) async fn close_code(mut peer: Peer) -> u16 {
+pub(crate) async fn close_code(peer: Peer) -> u16 {
+    close_code_of(peer).await
+}
+
+/// The same for any stream.
+pub(crate) async fn close_code_of<S>(mut peer: WebSocketStream<S>) -> u16
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     loop {
         match peer.next().await {
             Some(Ok(Message::Close(Some(close)))) => {

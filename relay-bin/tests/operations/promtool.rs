@@ -28,7 +28,7 @@ async fn promtool_finds_nothing_to_complain_about() {
         Ok(promtool) => promtool,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let missing = "promtool is not installed (Debian package prometheus)";
-            assert!(std::env::var_os("CI").is_none(), "{missing}");
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
             println!("skipped: {missing}");
             return;
         }

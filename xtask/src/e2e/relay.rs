@@ -237,6 +237,7 @@ pub(super) fn command(binary: &Path) -> Command {
         "PYRYCODE_RELAY_PRODUCTION",
         "PYRYCODE_RELAY_SINGLE_INSTANCE",
         "PYRYCODE_RELAY_FCM_CREDENTIALS",
+        "PYRYCODE_RELAY_FCM_ENDPOINT",
         "FLY_APP_NAME",
         "RUST_LOG",
     ] {

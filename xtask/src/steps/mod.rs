@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything there is to check, in order, without stopping at the first failure.
 
+mod debian;
 mod promtool;
 mod summary;
 
@@ -50,6 +51,7 @@ pub(crate) fn run(workspace: &Workspace, locked: bool) -> Tally {
         });
     };
 
+    step("debian", &mut debian::install_missing);
     step("tidy", &mut || Ok(tidy::run(workspace)));
     step("format", &mut || {
         check(

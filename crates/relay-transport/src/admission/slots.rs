@@ -55,11 +55,12 @@ impl Slots {
             SlotKind::Phone => taken.phones += 1,
         }
         taken.by_client.insert(client.clone(), of_client + 1);
-        Some(Slot {
+        let place = Place {
             slots: Arc::clone(self),
             kind,
             client,
-        })
+        };
+        Some(Slot(Box::new(place)))
     }
 
     pub(crate) fn in_use(&self) -> usize {
@@ -69,14 +70,19 @@ impl Slots {
 }
 
 /// One connection's place, from before its headers are looked at until its last byte is handled.
+///
+/// Boxed, since it is handed through futures that would each have room for a copy.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct Slot(#[expect(dead_code, reason = "held for its drop")] Box<Place>);
+
+#[derive(Debug)]
+struct Place {
     slots: Arc<Slots>,
     kind: SlotKind,
     client: ClientKey,
 }
 
-impl Drop for Slot {
+impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.slots.taken.lock();
         match self.kind {

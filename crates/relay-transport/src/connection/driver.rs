@@ -1,5 +1,8 @@
 //! The poll loop of one connection: carries out what the pure parts decide.
 
+mod reading;
+mod writing;
+
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -7,21 +10,18 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use relay_core::{Close, CloseCode};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
-use super::closing::{Closing, Phase};
+use super::closing::Closing;
 use super::deadlines::Earliest;
 use super::heartbeat::{Beat, Heartbeat};
-use super::reader::{Next, Reader};
+use super::reader::Reader;
 use super::writer::Writer;
-use super::{ClosedBy, Ended, Endpoint, ReadEnd, Step, Timing};
+use super::{ClosedBy, Ended, Endpoint, ReadEnd, Timing};
 use crate::clock;
 use crate::scratch::ScratchPool;
-use crate::ws::{self, Event, PeerClose};
-
-/// Reads per turn: 512 KiB, after which other connections of this thread get theirs.
-const READS_PER_TURN: usize = 8;
+use crate::ws;
 
 /// One WebSocket connection.
 #[derive(Debug)]
@@ -185,117 +185,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) {
-        for _ in 0..READS_PER_TURN {
-            if self.is_over || self.is_at_eof {
-                return;
-            }
-            let must_wait = self.is_paused && self.closing.is_open();
-            if must_wait && self.endpoint.poll_room(cx).is_pending() {
-                return;
-            }
-            self.is_paused = false;
-            if let Some(mut carry) = self.reader.take_carry() {
-                self.feed(&mut carry, now);
-                continue;
-            }
-            let mut scratch = self.scratch.take();
-            let mut buf = ReadBuf::new(&mut scratch);
-            let poll = Pin::new(&mut self.stream).poll_read(cx, &mut buf);
-            let filled = buf.filled().len();
-            match poll {
-                Poll::Pending => {
-                    self.scratch.put(scratch);
-                    return;
-                }
-                Poll::Ready(Ok(())) if filled > 0 => {
-                    self.heartbeat.heard();
-                    self.endpoint.heard();
-                    self.feed(&mut scratch[..filled], now);
-                }
-                Poll::Ready(result) => {
-                    let end = match result {
-                        Ok(()) => ReadEnd::Eof,
-                        Err(error) => ReadEnd::Io(error),
-                    };
-                    self.end_of_stream(end);
-                }
-            }
-            self.scratch.put(scratch);
-        }
-        cx.waker().wake_by_ref();
-    }
-
-    fn feed(&mut self, bytes: &mut [u8], now: Instant) {
-        if !self.closing.is_decodable() {
-            return;
-        }
-        let Self {
-            reader,
-            endpoint,
-            writer,
-            closing,
-            is_paused,
-            ..
-        } = self;
-        let mut close = None;
-        let mut echo = None;
-        let fed = reader.feed(bytes, now, |event| match event {
-            Event::Message(message) if closing.is_open() && close.is_none() => {
-                match endpoint.message(message, now) {
-                    Step::Continue => return Next::Decode,
-                    Step::Pause => {
-                        *is_paused = true;
-                        return Next::Keep;
-                    }
-                    Step::Close(ordered) => close = Some(ordered),
-                }
-                Next::Decode
-            }
-            Event::Message(_) | Event::Pong(_) => Next::Decode,
-            Event::Ping(payload) => {
-                if closing.answers_pings() {
-                    writer.pong(ws::pong(payload));
-                }
-                Next::Decode
-            }
-            Event::Close(theirs) => {
-                echo = Some((status_of(theirs), echo_of(theirs)));
-                Next::Discard
-            }
-        });
-        if let Some(close) = close {
-            self.close(close, now);
-        }
-        if let Some((code, echo)) = echo {
-            self.peer_closed(code, echo, now);
-        }
-        if let Err(violation) = fed {
-            self.read_end.get_or_insert(ReadEnd::Violation(violation));
-            self.offend(violation.close_code(), violation.reason(), now);
-        }
-    }
-
-    fn end_of_stream(&mut self, end: ReadEnd) {
-        let is_error = matches!(end, ReadEnd::Io(_));
-        self.read_end.get_or_insert(end);
-        self.is_at_eof = true;
-        // A peer that only shut its own half can still read the close that is on its way.
-        self.is_over = is_error
-            || match self.closing.phase() {
-                Phase::Open => !self.has_order(),
-                Phase::Awaiting { .. } | Phase::Lingering { .. } => true,
-                Phase::Flushing { .. } | Phase::Finishing { .. } | Phase::Sending { .. } => false,
-            };
-    }
-
-    /// Whether a close was ordered, be it that it was not taken up yet.
-    fn has_order(&self) -> bool {
-        self.endpoint
-            .outbox()
-            .is_some_and(|outbox| outbox.close_order().is_some())
-    }
-
     fn peer_closed(&mut self, code: u16, echo: ws::Encoded, now: Instant) {
         let was_open = self.closing.is_open();
         self.read_end.get_or_insert(ReadEnd::PeerClosed(code));
@@ -304,6 +193,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
         }
         if was_open {
             self.endpoint.closing(ClosedBy::Peer(code), now);
+        } else if let Some(close) = self.closing.order() {
+            self.endpoint.answered(close, code);
         }
     }
 
@@ -321,78 +212,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
         }
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) {
-        while !self.is_over {
-            let wanted_chunk = self.writer.wants_chunk();
-            let has_chunk = self.take_work(cx, now);
-            let outbox = self.endpoint.outbox();
-            let poll = self.writer.poll(&mut self.stream, cx, outbox, now);
-            if self.writer.take_progress() {
-                self.heartbeat.heard();
-            }
-            match poll {
-                Poll::Pending => return,
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => {
-                    self.read_end.get_or_insert(ReadEnd::WriteFailed(error));
-                    self.is_over = true;
-                    return;
-                }
-            }
-            if self.writer.is_close_out() {
-                self.wants_shutdown |= self.closing.close_sent(now);
-                self.is_over |= self.is_at_eof;
-            }
-            if self.wants_shutdown {
-                self.shut_down(cx);
-            }
-            if !has_chunk && (wanted_chunk || !self.writer.wants_chunk()) {
-                return;
-            }
-        }
-    }
-
-    /// Takes orders and, if the writer wants one, the next chunk. True when there was one.
-    fn take_work(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let mut has_chunk = false;
-        if let Some(outbox) = self.endpoint.outbox() {
-            let work = outbox.take(cx.waker(), self.writer.wants_chunk());
-            if let Some(chunk) = work.chunk {
-                self.writer.load(chunk);
-                has_chunk = true;
-            }
-            if work.cut {
-                self.read_end.get_or_insert(ReadEnd::Cut);
-                self.is_over = true;
-            }
-            if work.ping && self.closing.is_open() {
-                self.send_ping();
-            }
-            if let Some(close) = work.close {
-                self.begin_close(close, now);
-            }
-        }
-        if self.writer.wants_chunk()
-            && let Some(close) = self.closing.queue_done(now)
-        {
-            let code = Some(close.code).filter(|code| *code != CloseCode::NO_STATUS);
-            let frame = ws::close_frame(code.map(CloseCode::get), close.reason);
-            self.writer.close(frame);
-        }
-        has_chunk
-    }
-
     fn send_ping(&mut self) {
         let payload = self.heartbeat.next_payload();
         self.writer.ping(ws::ping(payload.as_bytes()));
-    }
-
-    fn shut_down(&mut self, cx: &mut Context<'_>) {
-        match Pin::new(&mut self.stream).poll_shutdown(cx) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(())) => self.wants_shutdown = false,
-            Poll::Ready(Err(_gone)) => self.is_over = true,
-        }
     }
 }
 
@@ -405,19 +227,5 @@ impl<S, E: Endpoint> Drop for Running<'_, S, E> {
             writer, endpoint, ..
         } = &mut *self.0;
         writer.abandon(endpoint.outbox());
-    }
-}
-
-fn status_of(close: PeerClose<'_>) -> u16 {
-    match close {
-        PeerClose::NoStatus => CloseCode::NO_STATUS.get(),
-        PeerClose::Status { code, .. } => code,
-    }
-}
-
-fn echo_of(close: PeerClose<'_>) -> ws::Encoded {
-    match close {
-        PeerClose::NoStatus => ws::close_frame(None, ""),
-        PeerClose::Status { code, reason } => ws::close_frame(Some(code), reason),
     }
 }

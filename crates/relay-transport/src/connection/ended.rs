@@ -46,21 +46,26 @@ impl Ended {
         self.close_written && self.peer_status.is_some()
     }
 
-    /// The status to tell a phone's binary: the peer's own, or the one it echoed where the relay made the close for
-    /// its own reasons. `None` for everything abrupt or offending.
+    /// [`notice_code`] of this end.
     pub(crate) fn notice_code(&self) -> Option<u16> {
-        match self.close.map(|close| close.cause) {
-            None
-            | Some(
-                Cause::Drain
-                | Cause::HeartbeatTimeout
-                | Cause::BacklogFull
-                | Cause::GraceExpired
-                | Cause::Evicted
-                | Cause::Directive
-                | Cause::InvalidDirective,
-            ) => self.peer_status,
-            Some(_) => None,
-        }
+        notice_code(self.close, self.peer_status)
+    }
+}
+
+/// The status to tell a phone's binary: the peer's own, or the one it answered with where the relay made the close for
+/// its own reasons. `None` for everything abrupt or offending.
+pub(crate) fn notice_code(close: Option<Close>, peer_status: Option<u16>) -> Option<u16> {
+    match close.map(|close| close.cause) {
+        None
+        | Some(
+            Cause::Drain
+            | Cause::HeartbeatTimeout
+            | Cause::BacklogFull
+            | Cause::GraceExpired
+            | Cause::Evicted
+            | Cause::Directive
+            | Cause::InvalidDirective,
+        ) => peer_status,
+        Some(_) => None,
     }
 }

@@ -23,7 +23,7 @@ use relay_core::{Close, Outbox};
 use crate::ws::Message;
 
 pub(crate) use driver::{Connection, Shape};
-pub(crate) use ended::{Ended, ReadEnd};
+pub(crate) use ended::{Ended, ReadEnd, notice_code};
 
 /// What a connection carries: a binary, a phone, or a peer that is being refused.
 pub(crate) trait Endpoint {
@@ -42,6 +42,9 @@ pub(crate) trait Endpoint {
     /// The connection is ending: by the peer's close (`None`), or by the relay's. Called once, before the close
     /// handshake, so that a successor need not wait for it.
     fn closing(&mut self, by: ClosedBy, now: Instant);
+
+    /// The peer answered the relay's close with this status; 1005 for none. What is left is its end of the stream.
+    fn answered(&mut self, close: Close, code: u16);
 }
 
 /// Who began a close handshake.

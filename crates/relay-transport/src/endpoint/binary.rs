@@ -199,4 +199,6 @@ impl Endpoint for BinaryEndpoint {
             self.binary.leave(now);
         }
     }
+
+    fn answered(&mut self, _: Close, _: u16) {}
 }

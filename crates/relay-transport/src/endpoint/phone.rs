@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::refused::refuse;
 use super::{Arrival, Arrived, connection};
 use crate::clock;
-use crate::connection::{ClosedBy, Ended, Endpoint, ReadEnd, Step};
+use crate::connection::{ClosedBy, Ended, Endpoint, ReadEnd, Step, notice_code};
 use crate::log::clip;
 use crate::ws::Message;
 
@@ -174,5 +174,10 @@ impl Endpoint for PhoneEndpoint {
             }
             ClosedBy::Relay(_) => {}
         }
+    }
+
+    /// Its place and its notice need not wait for its end of the stream.
+    fn answered(&mut self, close: Close, code: u16) {
+        self.leave(notice_code(Some(close), Some(code)));
     }
 }

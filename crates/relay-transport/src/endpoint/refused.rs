@@ -48,4 +48,6 @@ impl Endpoint for Refused {
     fn heard(&mut self) {}
 
     fn closing(&mut self, _: ClosedBy, _: Instant) {}
+
+    fn answered(&mut self, _: Close, _: u16) {}
 }

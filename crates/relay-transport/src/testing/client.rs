@@ -2,6 +2,8 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 
+use super::patience::in_time;
+
 pub(crate) const FIN: u8 = 0x80;
 pub(crate) const CONTINUATION: u8 = 0x0;
 pub(crate) const TEXT: u8 = 0x1;
@@ -76,7 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         assert!(!self.has_ended, "nothing comes after the end");
         self.frames += 1;
         assert!(self.frames < MAX_FRAMES, "what is waited for does not come");
-        let frame = self.recv_any().await;
+        let frame = in_time(self.recv_any()).await;
         self.has_ended = matches!(frame, Frame::End | Frame::Torn);
         frame
     }

@@ -141,14 +141,17 @@ async fn a_phone_that_is_slow_but_takes_something_is_not_cut() {
     let mut binary = relay.binary("slow").await;
     let known = relay.known_phone_on(Socket::shallow(), "slow", &mut binary);
     let (mut phone, id) = known.await;
-    fill(&relay, &mut binary, &id, 0, 50_000, 2 << 20).await;
+    let filling = fill(&relay, &mut binary, &id, 0, 50_000, 2 << 20);
     // Its slowness is the subject: half a megabyte per second, for more than two timeouts.
     let start = now();
-    let mut pause = tokio::time::interval(millis(100));
-    for n in 0..24 {
-        pause.tick().await;
-        assert_eq!(phone.text().await, numbered(n, 50_000));
-    }
+    let reading = async {
+        let mut pause = tokio::time::interval(millis(100));
+        for n in 0..24 {
+            pause.tick().await;
+            assert_eq!(phone.text().await, numbered(n, 50_000));
+        }
+    };
+    tokio::join!(filling, reading);
     assert!(start.elapsed() > millis(2_000));
     assert!(relay.registry.stats().queued_bytes > 0, "slow all the time");
     assert_eq!(relay.registry.stats().connected_phones, 1);

@@ -177,6 +177,7 @@ fn o20_everything_wrong_is_told_in_the_order_of_the_checks() {
     assert_eq!(
         told,
         [
+            "--insecure-listen is not a listen address",
             "--max-connections-per-ip must be 0 or more",
             "--rate-limit-burst must be 1 to 1000000",
             "--rate-limit-per-minute must be 0 to 60000",
@@ -184,7 +185,6 @@ fn o20_everything_wrong_is_told_in_the_order_of_the_checks() {
             "multi-instance deploy detected: FLY_APP_NAME is set and \
              PYRYCODE_RELAY_SINGLE_INSTANCE is not",
             "--metrics-listen is refused",
-            "--insecure-listen is not a listen address",
         ]
     );
 }

@@ -13,6 +13,8 @@ fn fresh() -> Reading {
         is_draining: false,
         queue_limit: 1 << 20,
         max_connections: 7,
+        push: None,
+        certificates: None,
         process: None,
     }
 }

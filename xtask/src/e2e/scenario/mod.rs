@@ -64,7 +64,10 @@ mod drain_proof;
 mod envelopes;
 mod frames;
 mod logs;
-mod metrics;
+mod monitoring;
+mod ops_boot;
+mod ops_limits;
+mod ops_page;
 mod phones;
 mod routing;
 mod upgrade;
@@ -85,8 +88,11 @@ pub(super) fn all() -> impl Iterator<Item = Scenario> {
         drain_proof::ALL,
         command_line::ALL,
         logs::ALL,
-        metrics::ALL,
         churn::ALL,
+        ops_boot::ALL,
+        ops_limits::ALL,
+        ops_page::ALL,
+        monitoring::ALL,
     ]
     .concat()
     .into_iter()

@@ -216,6 +216,21 @@ async fn a_refused_peer_that_never_reads_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_phones_answer_to_a_close_is_told_before_the_connection_lingers() {
+    let (binary, mut leg) = Setup::default().phone();
+    while leg.client.recv().await != Frame::close(1011, "heartbeat timeout") {}
+    leg.client.send(close(1011, "")).await;
+    assert_eq!(leg.client.byte().await, None, "our half is shut");
+    let notice = format!(r#"{{"conn_id":"{}","close_code":1011}}"#, leg.conn_id);
+    assert_eq!(frames_in(binary.outbox()), [notice]);
+    assert_eq!(leg.registry.snapshot().phones(), 0);
+    assert!(leg.is_running(), "the client has not ended its half");
+    leg.client.finish().await;
+    leg.ended().await;
+    assert_eq!(frames_in(binary.outbox()), [""; 0], "exactly one notice");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_notice_has_the_code_of_the_peers_answer_or_1001() {
     for (answer, code) in [(Some(close(4999, "")), 4999), (None, 1001)] {
         let (binary, mut leg) = Setup::default().phone();

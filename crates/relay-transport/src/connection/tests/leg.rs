@@ -139,7 +139,7 @@ pub(super) struct Leg {
 impl Leg {
     /// Waits for the connection's end.
     pub(super) async fn ended(&mut self) -> Ended {
-        let ended = self.task.join_next().await;
+        let ended = in_time(self.task.join_next()).await;
         ended.expect("asked for once").expect("no panic")
     }
 

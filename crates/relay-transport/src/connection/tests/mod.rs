@@ -7,6 +7,7 @@ mod drain;
 mod heartbeat;
 mod idle;
 mod leg;
+mod model;
 mod offences;
 mod ordering;
 mod peer_close;

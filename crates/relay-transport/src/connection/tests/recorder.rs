@@ -88,6 +88,12 @@ impl Endpoint for Recorder {
         }
     }
 
+    fn answered(&mut self, close: Close, code: u16) {
+        if let Member::Phone(phone) = &mut self.member {
+            phone.leave(notice_code(Some(close), Some(code)));
+        }
+    }
+
     fn closing(&mut self, by: ClosedBy, now: Instant) {
         self.told.lock().closed_by.push(by);
         match (&mut self.member, by) {

@@ -1,5 +1,6 @@
 //! The service without sockets: hand-made requests, and hyper over a pipe with a paused clock.
 
+mod counts;
 mod drain;
 mod grace;
 mod legs;
@@ -13,6 +14,7 @@ use relay::{Relay, phone, server};
 use relay_core::{DrainServer, Limits, Origin, Registry};
 
 use super::{RelayService, ResponseBody};
+use crate::builder::ServerBuilder;
 use crate::clock;
 use crate::config::Config;
 use crate::testing::*;

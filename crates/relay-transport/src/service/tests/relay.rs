@@ -47,7 +47,9 @@ impl Relay {
     pub(super) fn with(limits: Limits, config: Config) -> Self {
         let registry = Registry::new(limits);
         Self {
-            service: RelayService::new(registry.clone(), config),
+            service: ServerBuilder::new(registry.clone())
+                .config(config)
+                .into_service(),
             registry,
             pipe_bytes: 1 << 20,
             http: JoinSet::new(),

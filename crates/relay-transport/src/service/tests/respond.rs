@@ -14,7 +14,9 @@ use hyper::body::Body;
 use super::*;
 
 fn service(config: Config) -> RelayService {
-    RelayService::new(Registry::new(Limits::default()), config)
+    ServerBuilder::new(Registry::new(Limits::default()))
+        .config(config)
+        .into_service()
 }
 
 fn remote() -> SocketAddr {

@@ -1,0 +1,15 @@
+//! The one place that reads the clocks, but for the time of log records.
+
+use std::time::{Instant, SystemTime};
+
+/// For deadlines; a test's paused clock moves it.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// The time of day, which certificates go by.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub(crate) fn time_of_day() -> SystemTime {
+    SystemTime::now()
+}

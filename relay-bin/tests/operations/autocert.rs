@@ -1,0 +1,102 @@
+//! TLS with certificates from an authority, as far as no authority is needed: the cache, port 80, failed binds.
+//!
+//! The authority given here is a port that nothing listens on.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use relay_bin::config::Environment;
+use relay_bin::exit::Exit;
+use tokio::net::TcpStream;
+
+use crate::harness::{Relay, exit_of, free_addr};
+use crate::http::{self, send_to_host};
+use crate::scratch::Scratch;
+
+const DOMAIN: &str = "relay.example.com";
+
+fn args(cache: &Path, https: SocketAddr, http: SocketAddr, metrics: SocketAddr) -> Vec<String> {
+    vec![
+        format!("--domain={DOMAIN}"),
+        format!("--cert-cache={}", cache.display()),
+        "--acme-directory=https://127.0.0.1:1/dir".to_owned(),
+        format!("--https-listen={https}"),
+        format!("--http-listen={http}"),
+        format!("--metrics-listen={metrics}"),
+    ]
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Started, and the address of its port 80.
+async fn start(cache: &Path) -> (Relay, SocketAddr) {
+    let (https, http, metrics) = (free_addr(), free_addr(), free_addr());
+    let args = args(cache, https, http, metrics);
+    let relay = Relay::start_when_bound(Environment::default(), https, metrics, args).await;
+    (relay, http)
+}
+
+#[tokio::test]
+async fn o21_o22_the_cache_is_made_or_made_ours_alone() {
+    let scratch = Scratch::new();
+    let cache = scratch.path().join("a/b/certs");
+    for wide in [None, Some(0o755), Some(0o701)] {
+        if let Some(wide) = wide {
+            fs::set_permissions(&cache, fs::Permissions::from_mode(wide)).unwrap();
+        }
+        let (relay, _) = start(&cache).await;
+        assert_eq!(mode(&cache), 0o700, "{wide:?}");
+        relay.stop().await;
+        assert_eq!(relay.exit().await, Exit::Ok);
+    }
+}
+
+#[tokio::test]
+async fn o23_a_cache_that_is_none_exits_1() {
+    let scratch = Scratch::new();
+    let file = scratch.file("file", "");
+    for cache in [file.as_path(), Path::new("")] {
+        let args = args(cache, free_addr(), free_addr(), free_addr());
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        assert_eq!(exit_of(Environment::default(), &args).await, Exit::Failure);
+    }
+}
+
+#[tokio::test]
+async fn o27_o28_port_80_knows_challenges_and_never_redirects() {
+    let scratch = Scratch::new();
+    let (relay, http) = start(scratch.path()).await;
+    for path in ["/", "/healthz", "/v1/client", "/metrics"] {
+        for method in ["GET", "POST"] {
+            let answer = http::send(http, method, path, &[]).await;
+            assert_eq!(answer.status, 404, "{method} {path}");
+            assert_eq!(answer.header("location"), None);
+        }
+    }
+    let challenge = "/.well-known/acme-challenge/token";
+    for (host, status) in [(DOMAIN, 404), ("other.example.com", 403)] {
+        let answer = send_to_host(http, host, challenge).await;
+        assert_eq!(answer.status, status, "{host}");
+    }
+    // No certificate, no sample: the domain is known and has none.
+    let page = http::get(relay.metrics, "/metrics").await.body;
+    assert!(page.contains("# TYPE pyrycode_relay_certificate_not_after_seconds gauge"));
+    assert!(!page.contains(DOMAIN));
+    relay.stop().await;
+    assert_eq!(relay.exit().await, Exit::Ok);
+}
+
+#[tokio::test]
+async fn o64_a_taken_port_80_exits_1_and_nothing_stays_bound() {
+    let scratch = Scratch::new();
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (https, taken) = (free_addr(), holder.local_addr().unwrap());
+    let args = args(scratch.path(), https, taken, free_addr());
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    assert_eq!(exit_of(Environment::default(), &args).await, Exit::Failure);
+    assert!(TcpStream::connect(https).await.is_err());
+}

@@ -1,0 +1,83 @@
+//! The referees that tests ask and cargo cannot build, from Debian's packages.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::tally::Tally;
+
+/// A program that a test starts, and the package it is in.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("/usr/bin/promtool", "prometheus"),
+    ("/usr/bin/pebble", "pebble"),
+];
+
+/// Installs what is missing, as root where there is apt-get; else says so, and the tests that need it speak for
+/// themselves.
+pub(super) fn install_missing() -> anyhow::Result<Tally> {
+    let packages: Vec<_> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !Path::new(program).exists())
+        .map(|(_, package)| *package)
+        .collect();
+    if packages.is_empty() {
+        println!("nothing is missing");
+        return Ok(Tally::default());
+    }
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root || !Path::new("/usr/bin/apt-get").exists() {
+        println!(
+            "missing, and not installed for want of root or apt-get: {}",
+            packages.join(" ")
+        );
+        return Ok(Tally::default());
+    }
+    let _no_services = NoServices::declare();
+    super::check(apt_get().arg("update"))?;
+    let mut install = apt_get();
+    install.args(["install", "--yes", "--no-install-recommends"]);
+    super::check(install.args(packages))
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("/usr/bin/apt-get");
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null());
+    command
+}
+
+/// What package scripts ask before they start a service; 101 is no.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// While it lives, a package that brings a service does not start it: a Prometheus on 9090 would be in a relay's way.
+///
+/// # Drop
+/// Takes back what it declared, and nothing that was there before.
+struct NoServices {
+    is_ours: bool,
+}
+
+impl NoServices {
+    fn declare() -> Self {
+        let created = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o755)
+            .open(POLICY)
+            .and_then(|mut file| file.write_all(b"#!/bin/sh\nexit 101\n"));
+        Self {
+            is_ours: created.is_ok(),
+        }
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.is_ours && fs::remove_file(POLICY).is_err() {
+            println!("could not remove {POLICY}");
+        }
+    }
+}
