@@ -3,6 +3,7 @@
 //! Each rule is a pure function from text to violations; this file walks the repository and prints.
 
 mod edges;
+mod held_by;
 mod links;
 pub(crate) mod log_keys;
 pub(crate) mod monitoring;
@@ -146,6 +147,10 @@ pub(crate) fn run(workspace: &Workspace) -> Tally {
     tally += report(
         "alerts and dashboard ask only for series there are",
         monitoring::violations(&by_path),
+    );
+    tally += report(
+        "the threat model names tests there are",
+        held_by::violations(&by_path),
     );
     tally += report(
         "crates depend only on what they may",
