@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything there is to check, in order, without stopping at the first failure.
 
 mod debian;
+mod promtool;
 mod summary;
 
 use std::io::{BufRead as _, BufReader, Read};
@@ -113,6 +114,7 @@ pub(crate) fn run(workspace: &Workspace, locked: bool) -> Tally {
             Ok(Tally::default())
         }
     });
+    step("alerts", &mut || promtool::run(workspace, locked));
     step("end to end", &mut || {
         e2e::build_and_run(workspace, &E2eOptions::default())
     });

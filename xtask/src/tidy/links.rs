@@ -18,7 +18,8 @@ pub(super) fn dangling(path: &str, files: &Files<'_>) -> Vec<Violation> {
         .collect()
 }
 
-fn leads_somewhere(path: &str, target: &str, files: &Files<'_>) -> bool {
+/// Whether the file at `path` may link to `target`.
+pub(super) fn leads_somewhere(path: &str, target: &str, files: &Files<'_>) -> bool {
     let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
     let resolved = if file.is_empty() {
         Some(path.to_owned())

@@ -3,8 +3,11 @@
 //! Each rule is a pure function from text to violations; this file walks the repository and prints.
 
 mod edges;
+mod held_by;
 mod links;
 pub(crate) mod log_keys;
+pub(crate) mod monitoring;
+pub(crate) mod promql;
 mod source;
 mod text;
 mod tokens;
@@ -141,6 +144,14 @@ pub(crate) fn run(workspace: &Workspace) -> Tally {
                 .map(move |violation| format!("{path}:{violation}"))
         });
     tally += report("relative Markdown links lead somewhere", dangling.collect());
+    tally += report(
+        "alerts and dashboard ask only for series there are",
+        monitoring::violations(&by_path),
+    );
+    tally += report(
+        "the threat model names tests there are",
+        held_by::violations(&by_path),
+    );
     tally += report(
         "crates depend only on what they may",
         edges::violations_of(workspace).unwrap_or_else(|error| vec![format!("{error:#}")]),

@@ -15,6 +15,9 @@ pub(super) fn is_ours(path: &str) -> bool {
         ".ci/run",
         "LICENSE",
         ".gitignore",
+        ".dockerignore",
+        ".service",
+        "Dockerfile",
     ];
     EXTENSIONS.iter().any(|extension| path.ends_with(extension))
 }

@@ -64,6 +64,7 @@ mod drain_proof;
 mod envelopes;
 mod frames;
 mod logs;
+mod monitoring;
 mod ops_boot;
 mod ops_flood;
 mod ops_limits;
@@ -93,6 +94,7 @@ pub(super) fn all() -> impl Iterator<Item = Scenario> {
         ops_flood::ALL,
         ops_limits::ALL,
         ops_page::ALL,
+        monitoring::ALL,
     ]
     .concat()
     .into_iter()
