@@ -21,6 +21,7 @@ mod serve;
 mod signals;
 mod tls_mode;
 
+use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
 pub use run::{VERSION, run, run_in};
@@ -29,6 +30,7 @@ pub use signals::Signal;
 /// The process: runtime, signals, [`run()`].
 #[must_use]
 pub fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(log_panic));
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -45,4 +47,10 @@ pub fn main() -> ExitCode {
     // Nothing that is left is worth waiting for: the drain has waited for every connection.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// One record with the place and without the message, which may quote what a peer sent.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let path = panic.location().map(ToString::to_string);
+    tracing::error!(path, "panic");
 }

@@ -15,6 +15,7 @@ use tracing::{error, info};
 use crate::accept::{Accept, Accepted, Io, prepare};
 use crate::config::Config;
 use crate::service::RelayService;
+use crate::stream;
 
 /// A listening relay.
 ///
@@ -158,8 +159,8 @@ async fn serve_tcp(
     accept: Option<Arc<dyn Accept>>,
 ) {
     let config = &service.shared.config;
-    // An error means the peer is gone already, which the next read will notice.
-    let _ = tcp.set_nodelay(true);
+    // Here and not after the upgrade, where TLS hides the socket.
+    stream::tune(&tcp);
     let preparing = prepare(tcp, peer, &config.proxy_protocol, accept.as_ref());
     let prepared = tokio::select! {
         prepared = tokio::time::timeout(config.handshake_timeout, preparing) => prepared,

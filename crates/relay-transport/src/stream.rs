@@ -76,7 +76,7 @@ const MAX_UNSENT: u32 = 128 << 10;
 
 /// Left alone, Linux takes in up to 4 MiB for a peer that reads slowly and reports no progress until it has taken a
 /// third of them: a phone at 40 kB/s then looks dead after 30 s, and pings, closes and the drain wait behind all of it.
-fn tune(tcp: &TcpStream) {
+pub(crate) fn tune(tcp: &TcpStream) {
     // An error here means the peer is gone already, which the first read will say better.
     let _ = tcp.set_nodelay(true);
     #[cfg(any(target_os = "linux", target_os = "android"))]
