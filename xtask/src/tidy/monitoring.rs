@@ -9,6 +9,8 @@ use super::tokens::{Kind, tokens};
 /// Where the relay's series are written.
 const FAMILIES: &[&str] = &[
     "relay-bin/src/metrics/families.rs",
+    "relay-bin/src/metrics/families/optional.rs",
+    "relay-bin/src/metrics/families/peers.rs",
     "relay-bin/src/metrics/process.rs",
 ];
 
