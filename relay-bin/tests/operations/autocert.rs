@@ -91,6 +91,18 @@ async fn o27_o28_port_80_knows_challenges_and_never_redirects() {
 }
 
 #[tokio::test]
+async fn o34_port_80_wants_no_proxy_header() {
+    let scratch = Scratch::new();
+    let (https, http, metrics) = (free_addr(), free_addr(), free_addr());
+    let mut args = args(scratch.path(), https, http, metrics);
+    args.push("--https-proxy-protocol".to_owned());
+    let relay = Relay::start_when_bound(Environment::default(), https, metrics, args).await;
+    assert_eq!(http::get(http, "/").await.status, 404);
+    relay.stop().await;
+    assert_eq!(relay.exit().await, Exit::Ok);
+}
+
+#[tokio::test]
 async fn o64_a_taken_port_80_exits_1_and_nothing_stays_bound() {
     let scratch = Scratch::new();
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();

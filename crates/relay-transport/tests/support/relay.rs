@@ -56,7 +56,7 @@ impl Relay {
         self.connect_on(Socket::default()).await
     }
 
-    async fn connect_on(&self, socket: Socket) -> RawPeer {
+    pub(crate) async fn connect_on(&self, socket: Socket) -> RawPeer {
         let connected = RawPeer::connect(self.addr, socket).await;
         connected.expect("a listener")
     }

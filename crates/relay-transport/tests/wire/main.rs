@@ -22,6 +22,7 @@ mod liveness;
 mod load;
 mod offences;
 mod probe;
+mod proxy;
 mod readable;
 mod routing;
 mod secrets;
