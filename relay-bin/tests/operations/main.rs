@@ -25,4 +25,5 @@ mod port;
 mod promtool;
 mod push;
 mod scratch;
+mod secrets;
 mod tls;

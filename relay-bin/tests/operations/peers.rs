@@ -58,6 +58,24 @@ fn localhost() -> IpAddr {
     [127, 0, 0, 1].into()
 }
 
+/// A peer with these words in the headers that are nobody's business.
+pub(crate) async fn connect_with(
+    addr: SocketAddr,
+    path: &str,
+    server_id: &str,
+    token: &str,
+    agent: &str,
+) -> Peer {
+    let mut request = format!("ws://{addr}{path}").into_client_request().unwrap();
+    let headers = request.headers_mut();
+    headers.insert("x-pyrycode-server", server_id.parse().unwrap());
+    headers.insert("x-pyrycode-version", "1".parse().unwrap());
+    headers.insert("x-pyrycode-token", token.parse().unwrap());
+    headers.insert("user-agent", agent.parse().unwrap());
+    let tcp = TcpStream::connect(addr).await.unwrap();
+    client_async(request, tcp).await.unwrap().0
+}
+
 async fn connect(
     addr: SocketAddr,
     (path, own_header): (&str, &str),
