@@ -126,7 +126,7 @@ flag_table! {
         name: "queue-memory",
         takes: "size",
         default: "256MiB",
-        help: "memory for frames queued to phones, all phones together; at most half of the memory limit",
+        help: "memory for everything queued to peers, all of them together; at most half of the memory limit",
     }
     log_format: LogFormat {
         name: "log-format",

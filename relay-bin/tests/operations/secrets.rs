@@ -164,7 +164,7 @@ async fn check(log_format: &str) {
     while try_get(relay.addr, "/readyz").await.is_none() {
         tokio::task::yield_now().await;
     }
-    let reasons = provoke(&relay).await;
+    let reasons = Box::pin(provoke(&relay)).await;
     let page = get(relay.metrics, "/metrics").await.body;
     let pid = Pid::from_raw(i32::try_from(relay.child.id().unwrap()).unwrap()).unwrap();
     kill_process(pid, Signal::TERM).unwrap();
@@ -191,7 +191,7 @@ async fn check(log_format: &str) {
 #[tokio::test]
 async fn nothing_secret_is_told_at_any_level_in_any_format() {
     for log_format in ["logfmt", "json"] {
-        tokio::time::timeout(PATIENCE, check(log_format))
+        tokio::time::timeout(PATIENCE, Box::pin(check(log_format)))
             .await
             .expect("in time");
     }
