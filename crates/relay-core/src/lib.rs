@@ -27,6 +27,7 @@ mod budget;
 mod close;
 mod framing;
 mod id;
+mod incumbent;
 mod leg;
 mod limits;
 mod membership;
@@ -42,10 +43,9 @@ mod wake;
 pub use budget::Budget;
 pub use close::{Cause, Close, CloseCode, Flush};
 pub use id::{ConnId, Origin, ServerId};
+pub use incumbent::{Incumbent, ProbeAnswer};
 pub use limits::Limits;
-pub use membership::{
-    Binary, Delivery, Departure, ForwardError, Forwarded, Incumbent, Phone, ProbeAnswer,
-};
+pub use membership::{Binary, Delivery, Departure, ForwardError, Forwarded, Phone};
 pub use outbox::{Chunk, Outbox, Work};
 pub use registry::{ClaimError, JoinError, Registry};
 pub use server::{BoxFuture, DrainServer};
