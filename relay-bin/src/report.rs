@@ -19,53 +19,37 @@ pub(crate) fn log(report: &ShutdownReport) {
     let asked = millis(report.asked_after);
     let gone = report.legs_gone_after.map(millis);
     let duration = millis(report.elapsed);
-    match outcome {
-        Outcome::Complete => {
-            info!(
-                binaries,
-                phones,
-                closed,
-                cut,
-                frames_flushed,
-                frames_dropped,
-                asked,
-                gone,
-                duration,
-                "shutdown complete"
-            );
-        }
-        Outcome::DeadlineExceeded => {
-            let err = "deadline exceeded";
-            warn!(
-                err,
-                binaries,
-                phones,
-                closed,
-                cut,
-                frames_flushed,
-                frames_dropped,
-                asked,
-                gone,
-                duration,
-                "drain incomplete"
-            );
-        }
-        Outcome::CutShort => {
-            let err = "second signal";
-            warn!(
-                err,
-                binaries,
-                phones,
-                closed,
-                cut,
-                frames_flushed,
-                frames_dropped,
-                asked,
-                gone,
-                duration,
-                "drain incomplete"
-            );
-        }
+    let err = match outcome {
+        Outcome::Complete => None,
+        Outcome::DeadlineExceeded => Some("deadline exceeded"),
+        Outcome::CutShort => Some("second signal"),
+    };
+    match err {
+        None => info!(
+            binaries,
+            phones,
+            closed,
+            cut,
+            frames_flushed,
+            frames_dropped,
+            asked,
+            gone,
+            duration,
+            "shutdown complete"
+        ),
+        Some(err) => warn!(
+            err,
+            binaries,
+            phones,
+            closed,
+            cut,
+            frames_flushed,
+            frames_dropped,
+            asked,
+            gone,
+            duration,
+            "drain incomplete"
+        ),
     }
 }
 
