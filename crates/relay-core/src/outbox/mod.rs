@@ -4,8 +4,8 @@
 //! gives them back. An outbox knows nothing of sockets or of who sends.
 
 mod chunk;
+mod state;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -19,6 +19,7 @@ use crate::{Cause, Flush};
 
 pub use chunk::Chunk;
 use chunk::Kind;
+use state::State;
 
 /// The queue of one leg. See the module's first lines.
 #[derive(Debug)]
@@ -35,24 +36,6 @@ pub struct Outbox {
 pub(crate) enum Direction {
     ToPhone,
     ToBinary,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    chunks: VecDeque<Chunk>,
-    /// Bytes pinned by `chunks` and by the chunk being written.
-    charged: usize,
-    close: Option<Close>,
-    /// A drain was ordered, be it behind another close: what still goes out and what does not is counted for it.
-    is_draining: bool,
-    is_cut: bool,
-    is_retired: bool,
-    wants_ping: bool,
-    wants_chunk: bool,
-    /// Length of the last chunk taken: a good guess for the next.
-    hint: usize,
-    owner: Option<Waker>,
-    waiting_for_room: Vec<Waker>,
 }
 
 /// Why a push was refused.
@@ -322,34 +305,6 @@ fn framed_len(parts: &[&[u8]]) -> usize {
 impl Drop for Outbox {
     fn drop(&mut self) {
         self.accounts.budget.release(self.state.get_mut().charged);
-    }
-}
-
-impl State {
-    fn check_open(&self) -> Result<(), Refused> {
-        match self.close {
-            _ if self.is_retired => Err(Refused::Retired),
-            Some(close) => Err(Refused::Closing(close.cause)),
-            None => Ok(()),
-        }
-    }
-
-    fn wake_for_chunk(&mut self) {
-        if std::mem::take(&mut self.wants_chunk) {
-            self.wake_owner();
-        }
-    }
-
-    fn wake_owner(&mut self) {
-        if let Some(owner) = self.owner.take() {
-            owner.wake();
-        }
-    }
-
-    fn wake_waiting(&mut self) {
-        for waker in self.waiting_for_room.drain(..) {
-            waker.wake();
-        }
     }
 }
 
