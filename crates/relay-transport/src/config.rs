@@ -26,8 +26,13 @@ pub struct Config {
     pub proxy_protocol: ProxyProtocol,
     /// Names a request's `Host` must be one of, for every path; else 421. Default empty, which takes any.
     pub hosts: Vec<String>,
-    /// From accept to the complete request head, and again from the answer to the switched protocol. Default 5 s.
+    /// From accept to the complete request head, TLS and a PROXY header included; for later requests on a connection
+    /// from the head's first byte; and again from the answer to the switched protocol. Default 5 s.
     pub handshake_timeout: Duration,
+    /// From a complete request head until the answer is written. Default 60 s.
+    pub http_exchange_timeout: Duration,
+    /// How long a connection may stay between an answer and the next request. Default 120 s.
+    pub http_idle_timeout: Duration,
     /// Largest request head. Default 16 KiB, which answers 431 beyond; the peers' heads are under 1 KiB.
     pub max_head_bytes: usize,
     /// Largest WebSocket message, inclusive, over all its fragments. Default 262 144 bytes.
@@ -87,6 +92,8 @@ impl Default for Config {
             proxy_protocol: ProxyProtocol::Off,
             hosts: Vec::new(),
             handshake_timeout: Duration::from_secs(5),
+            http_exchange_timeout: Duration::from_secs(60),
+            http_idle_timeout: Duration::from_secs(120),
             max_head_bytes: 16 << 10,
             max_message_bytes: 262_144,
             message_timeout: Duration::from_secs(30),
@@ -113,6 +120,8 @@ impl Config {
     pub(crate) fn bounded(mut self) -> Self {
         for timer in [
             &mut self.handshake_timeout,
+            &mut self.http_exchange_timeout,
+            &mut self.http_idle_timeout,
             &mut self.message_timeout,
             &mut self.heartbeat_interval,
             &mut self.heartbeat_timeout,
@@ -153,6 +162,8 @@ setters! {
     proxy_protocol: ProxyProtocol,
     hosts: Vec<String>,
     handshake_timeout: Duration,
+    http_exchange_timeout: Duration,
+    http_idle_timeout: Duration,
     max_head_bytes: usize,
     max_message_bytes: usize,
     message_timeout: Duration,

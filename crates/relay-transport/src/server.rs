@@ -6,16 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use relay_core::{BoxFuture, DrainServer};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{error, info};
 
-use crate::accept::{Accept, Accepted, Io, prepare};
-use crate::config::Config;
+use crate::accept::{Accept, Accepted, prepare};
 use crate::service::RelayService;
-use crate::stream;
+use crate::{clock, http1, stream};
 
 /// A listening relay.
 ///
@@ -158,6 +155,7 @@ async fn serve_tcp(
     service: RelayService,
     accept: Option<Arc<dyn Accept>>,
 ) {
+    let accepted = clock::now();
     let config = &service.shared.config;
     // Here and not after the upgrade, where TLS hides the socket.
     stream::tune(&tcp);
@@ -167,47 +165,12 @@ async fn serve_tcp(
         () = service.shared.stop.cancelled() => return,
     };
     match prepared {
-        Ok(Some(Accepted::Plain(tcp, remote))) => serve_http(tcp, remote, &service).await,
-        Ok(Some(Accepted::Wrapped(io, remote))) => serve_http(io, remote, &service).await,
-        Ok(None) | Err(_) => service.shared.counters.handshake_failures.step(),
-    }
-}
-
-/// Serves HTTP until the connection ends or becomes a WebSocket, which has a task of its own.
-async fn serve_http(io: impl Io + 'static, remote: SocketAddr, service: &RelayService) {
-    let config = &service.shared.config;
-    let connection = http(config)
-        .serve_connection(TokioIo::new(io), service.for_peer(remote))
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    // What a connection died of before it became a WebSocket is its peer's business.
-    tokio::select! {
-        _ended = connection.as_mut() => return,
-        () = service.shared.stop.cancelled() => connection.as_mut().graceful_shutdown(),
-    }
-    let _ = tokio::time::timeout(config.http_drain_timeout, connection).await;
-}
-
-fn http(config: &Config) -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(config.handshake_timeout)
-        .max_header_size(config.max_head_bytes)
-        .max_buf_size(config.max_head_bytes.max(MIN_HTTP_BUFFER));
-    http
-}
-
-/// hyper panics below it.
-const MIN_HTTP_BUFFER: usize = 8192;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_small_bound_on_heads_is_no_panic() {
-        for max_head_bytes in [0, 100, 8191, 8192, 1 << 20] {
-            http(&Config::default().max_head_bytes(max_head_bytes));
+        Ok(Some(Accepted::Plain(tcp, remote))) => {
+            http1::serve(tcp, accepted, remote, &service).await;
         }
+        Ok(Some(Accepted::Wrapped(io, remote))) => {
+            http1::serve(io, accepted, remote, &service).await;
+        }
+        Ok(None) | Err(_) => service.shared.counters.handshake_failures.step(),
     }
 }

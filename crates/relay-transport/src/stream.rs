@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::accept::Io;
+use crate::http1::Watched;
 
 /// What a WebSocket connection reads and writes.
 pub(crate) enum Stream {
@@ -21,26 +22,30 @@ pub(crate) enum Stream {
 impl Stream {
     /// Takes the socket back out of hyper, with the bytes hyper had read beyond the request.
     pub(crate) fn from_upgraded(upgraded: Upgraded) -> (Self, Vec<u8>) {
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => {
-                let tcp = parts.io.into_inner();
-                tune(&tcp);
-                // Copied, since even an empty `Bytes` would pin hyper's read block.
-                (Self::Tcp(tcp), parts.read_buf.to_vec())
-            }
-            Err(upgraded) => Self::from_wrapped(upgraded),
-        }
+        taken_back::<Watched<TcpStream>>(upgraded, |watched| Self::tcp(watched.into_inner()))
+            .or_else(|upgraded| {
+                taken_back::<Watched<Box<dyn Io>>>(upgraded, |watched| {
+                    Self::Other(watched.into_inner())
+                })
+            })
+            .or_else(|upgraded| taken_back::<TcpStream>(upgraded, Self::tcp))
+            // Somebody else's server: its stream stays in hyper's wrapping, read buffer and all.
+            .unwrap_or_else(|upgraded| (Self::Other(Box::new(TokioIo::new(upgraded))), Vec::new()))
+    }
+
+    fn tcp(tcp: TcpStream) -> Self {
+        tune(&tcp);
+        Self::Tcp(tcp)
     }
 }
 
-impl Stream {
-    fn from_wrapped(upgraded: Upgraded) -> (Self, Vec<u8>) {
-        match upgraded.downcast::<TokioIo<Box<dyn Io>>>() {
-            Ok(parts) => (Self::Other(parts.io.into_inner()), parts.read_buf.to_vec()),
-            // Somebody else's server: its stream stays in hyper's wrapping, read buffer and all.
-            Err(upgraded) => (Self::Other(Box::new(TokioIo::new(upgraded))), Vec::new()),
-        }
-    }
+fn taken_back<T: Io + 'static>(
+    upgraded: Upgraded,
+    stream: impl FnOnce(T) -> Stream,
+) -> Result<(Stream, Vec<u8>), Upgraded> {
+    let parts = upgraded.downcast::<TokioIo<T>>()?;
+    // Copied, since even an empty `Bytes` would pin hyper's read block.
+    Ok((stream(parts.io.into_inner()), parts.read_buf.to_vec()))
 }
 
 /// How far to read ahead of a peer whose frames nobody handles yet; past this its TCP window fills.

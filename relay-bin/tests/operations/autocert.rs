@@ -33,7 +33,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 /// Started, and the address of its port 80.
-async fn start(cache: &Path) -> (Relay, SocketAddr) {
+pub(crate) async fn start(cache: &Path) -> (Relay, SocketAddr) {
     let (https, http, metrics) = (free_addr(), free_addr(), free_addr());
     let args = args(cache, https, http, metrics);
     let relay = Relay::start_when_bound(Environment::default(), https, metrics, args).await;

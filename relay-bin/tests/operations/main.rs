@@ -15,6 +15,7 @@ mod boot;
 mod ca;
 mod drain;
 mod harness;
+mod heads;
 mod http;
 mod limits;
 mod metrics;

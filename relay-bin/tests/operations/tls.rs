@@ -24,13 +24,13 @@ use crate::scratch::Scratch;
 
 const DOMAIN: &str = "relay.example.com";
 
-struct Issued {
-    root: CertificateDer<'static>,
+pub(crate) struct Issued {
+    pub(crate) root: CertificateDer<'static>,
     chain: String,
     key: String,
 }
 
-fn issue() -> Issued {
+pub(crate) fn issue() -> Issued {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new([DOMAIN.to_owned()]).unwrap();
     let certificate = params.self_signed(&key).unwrap();
@@ -48,7 +48,7 @@ fn write(scratch: &Scratch, issued: &Issued) -> [String; 2] {
     [flag("tls-cert", &chain), flag("tls-key", &key)]
 }
 
-async fn start(scratch: &Scratch, issued: &Issued, flags: &[&str]) -> Relay {
+pub(crate) async fn start(scratch: &Scratch, issued: &Issued, flags: &[&str]) -> Relay {
     let (addr, metrics) = (free_addr(), free_addr());
     let mut args = write(scratch, issued).to_vec();
     args.push(format!("--https-listen={addr}"));
@@ -73,7 +73,10 @@ async fn handshake(
         .await
 }
 
-async fn connect(addr: SocketAddr, root: &CertificateDer<'static>) -> TlsStream<TcpStream> {
+pub(crate) async fn connect(
+    addr: SocketAddr,
+    root: &CertificateDer<'static>,
+) -> TlsStream<TcpStream> {
     let tcp = TcpStream::connect(addr).await.unwrap();
     handshake(tcp, root, DOMAIN).await.unwrap()
 }

@@ -14,12 +14,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
 use super::closing::Closing;
-use super::deadlines::Earliest;
 use super::heartbeat::{Beat, Heartbeat};
 use super::reader::Reader;
 use super::writer::Writer;
 use super::{ClosedBy, Ended, Endpoint, ReadEnd, Timing};
 use crate::clock;
+use crate::deadlines::Earliest;
 use crate::scratch::ScratchPool;
 use crate::ws;
 

@@ -3,10 +3,9 @@
 //! The decoder keeps all reading state outside futures, so no half-read frame is ever dropped, and reader and writer
 //! share pending pongs and the close state without a lock.
 //! What a message means is the [`Endpoint`]'s; when to ping, give up or close is decided in the pure parts
-//! ([`heartbeat`], [`closing`], [`deadlines`]); this folder's futures only carry it out.
+//! ([`heartbeat`], [`closing`], [`crate::deadlines`]); this folder's futures only carry it out.
 
 mod closing;
-mod deadlines;
 mod driver;
 mod ended;
 mod heartbeat;

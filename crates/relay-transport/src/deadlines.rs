@@ -9,10 +9,10 @@ use tokio::time::Sleep;
 
 /// When to look again, from several sources.
 #[derive(Debug, Default)]
-pub(super) struct Earliest(Option<Instant>);
+pub(crate) struct Earliest(Option<Instant>);
 
 impl Earliest {
-    pub(super) fn or(mut self, deadline: Option<Instant>) -> Self {
+    pub(crate) fn or(mut self, deadline: Option<Instant>) -> Self {
         self.0 = match (self.0, deadline) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -21,13 +21,13 @@ impl Earliest {
     }
 
     /// Known without the timer, which the runtime may hold back from a task that is busy.
-    pub(super) fn is_past(&self, now: Instant) -> bool {
+    pub(crate) fn is_past(&self, now: Instant) -> bool {
         self.0.is_some_and(|deadline| now >= deadline)
     }
 
     /// Ready when the deadline has passed. A timer set for earlier is left to ring in vain: deadlines mostly move
     /// away, and moving a timer costs more than a spurious wake-up per interval.
-    pub(super) fn poll(self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.0.map(tokio::time::Instant::from_std) else {
             return Poll::Pending;
         };

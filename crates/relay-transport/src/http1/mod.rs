@@ -1,0 +1,9 @@
+//! HTTP/1.1 on one connection of the relay's own server: its deadlines, until it ends or becomes a WebSocket.
+
+mod serve;
+mod waits;
+mod watched;
+
+pub(crate) use serve::serve;
+pub(crate) use waits::{Timeouts, Waits};
+pub(crate) use watched::Watched;
