@@ -122,6 +122,27 @@ impl Certificates {
             .await;
     }
 
+    /// Resolves once a handshake for `name` need not wait: there is a certificate, or the attempt to get the first one
+    /// has failed, or the name is not ours.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub(crate) async fn settled(&self, name: &str) {
+        let is_settled = |table: &Vec<Served>| {
+            let mut served = table.iter();
+            served
+                .find(|served| names::covers(&served.names, name))
+                .is_none_or(|served| served.certificate.is_some() || served.last_error.is_some())
+        };
+        // Cannot fail: the sender is alive as long as `self`.
+        let _ = self.0.subscribe().wait_for(is_settled).await;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.receiver_count()
+    }
+
     /// The key for a handshake; `None`, and with it an alert, for a name that is not ours or has no certificate yet.
     fn resolve(&self, name: &str, schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let table = self.0.borrow();

@@ -1,21 +1,22 @@
 //! TLS with certificates from an authority, as far as no authority is needed: the cache, port 80, failed binds.
 //!
-//! The authority given here is a port that nothing listens on.
+//! The authority given here is a port that nothing listens on, unless a test says otherwise.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
 
 use relay_bin::config::Environment;
 use relay_bin::exit::Exit;
+use rustls::version::{TLS12, TLS13};
 use tokio::net::TcpStream;
 
 use crate::harness::{Relay, exit_of, free_addr};
 use crate::http::{self, send_to_host};
+use crate::process::Process;
 use crate::scratch::Scratch;
-
-const DOMAIN: &str = "relay.example.com";
+use crate::tls_peers::{DOMAIN, connect, issue_for};
 
 fn args(cache: &Path, https: SocketAddr, http: SocketAddr, metrics: SocketAddr) -> Vec<String> {
     vec![
@@ -40,30 +41,126 @@ pub(crate) async fn start(cache: &Path) -> (Relay, SocketAddr) {
     (relay, http)
 }
 
-#[tokio::test]
-async fn o21_o22_the_cache_is_made_or_made_ours_alone() {
-    let scratch = Scratch::new();
-    let cache = scratch.path().join("a/b/certs");
-    for wide in [None, Some(0o755), Some(0o701)] {
-        if let Some(wide) = wide {
-            fs::set_permissions(&cache, fs::Permissions::from_mode(wide)).unwrap();
-        }
-        let (relay, _) = start(&cache).await;
-        assert_eq!(mode(&cache), 0o700, "{wide:?}");
-        relay.stop().await;
-        assert_eq!(relay.exit().await, Exit::Ok);
+/// An authority that counts who asks.
+struct Authority(TcpListener);
+
+impl Authority {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self(listener)
+    }
+
+    fn flag(&self) -> String {
+        let addr = self.0.local_addr().unwrap();
+        format!("--acme-directory=https://{addr}/dir")
+    }
+
+    fn was_asked(&self) -> bool {
+        self.0.accept().is_ok()
     }
 }
 
 #[tokio::test]
-async fn o23_a_cache_that_is_none_exits_1() {
+async fn o21_a_missing_cache_is_made_before_anything_is_asked_of_the_network() {
+    let scratch = Scratch::new();
+    let (authority, holder) = (Authority::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let cache = scratch.path().join("a/b/certs");
+    let mut args = args(
+        &cache,
+        free_addr(),
+        holder.local_addr().unwrap(),
+        free_addr(),
+    );
+    args.push(authority.flag());
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    // Port 80 is taken: everything before the first bind has been done, and no more.
+    assert_eq!(exit_of(Environment::default(), &args).await, Exit::Failure);
+    for made in [cache.as_path(), cache.parent().unwrap()] {
+        assert_eq!(mode(made), 0o700, "{}", made.display());
+    }
+    assert!(!authority.was_asked());
+}
+
+/// The executable, for the change is told in the log.
+#[tokio::test]
+async fn o22_a_cache_of_ours_with_rights_for_others_is_tightened_and_told() {
+    let scratch = Scratch::new();
+    for from in [0o755, 0o770, 0o701, 0o700] {
+        fs::set_permissions(scratch.path(), fs::Permissions::from_mode(from)).unwrap();
+        let metrics = free_addr();
+        let args = args(scratch.path(), free_addr(), free_addr(), metrics);
+        let log = Process::start(metrics, &args).await.stop().await;
+        assert_eq!(mode(scratch.path()), 0o700);
+        let told: Vec<_> = log
+            .iter()
+            .filter(|line| line.contains("tightened cert cache dir perms"))
+            .collect();
+        if from == 0o700 {
+            assert!(told.is_empty(), "{told:?}");
+        } else {
+            let path = scratch.path().display();
+            let fields = format!(" path={path} from=0{from:o} to=0700");
+            assert!(
+                matches!(told[..], [line] if line.contains(&fields) && line.contains("level=INFO")),
+                "{told:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn o23_a_cache_that_is_none_or_somebody_elses_exits_1() {
     let scratch = Scratch::new();
     let file = scratch.file("file", "");
-    for cache in [file.as_path(), Path::new("")] {
-        let args = args(cache, free_addr(), free_addr(), free_addr());
+    let foreign = foreign_directory(&scratch);
+    for cache in [file.as_path(), Path::new(""), &foreign] {
+        let https = free_addr();
+        let args = args(cache, https, free_addr(), free_addr());
         let args: Vec<_> = args.iter().map(String::as_str).collect();
-        assert_eq!(exit_of(Environment::default(), &args).await, Exit::Failure);
+        let exit = exit_of(Environment::default(), &args).await;
+        assert_eq!(exit, Exit::Failure, "{}", cache.display());
+        assert!(TcpStream::connect(https).await.is_err());
     }
+    assert_eq!(mode(&foreign), 0o755);
+}
+
+/// Only root can give a directory away, and a directory of root's is foreign to everybody else.
+fn foreign_directory(scratch: &Scratch) -> PathBuf {
+    if !rustix::process::geteuid().is_root() {
+        return PathBuf::from("/usr");
+    }
+    let path = scratch.path().join("foreign");
+    fs::create_dir(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    chown(&path, Some(65_532), None).unwrap();
+    path
+}
+
+/// Two domains, each with a certificate that an earlier relay left: both are served, and the authority hears nothing.
+#[tokio::test]
+async fn o24_a_seeded_cache_is_served_without_a_word_to_the_authority() {
+    const OTHER: &str = "other.example.com";
+    let (scratch, authority) = (Scratch::new(), Authority::new());
+    let (https, metrics) = (free_addr(), free_addr());
+    let mut args = args(scratch.path(), https, free_addr(), metrics);
+    args.extend([authority.flag(), format!("--domain={OTHER}")]);
+    let seeded = [DOMAIN, OTHER].map(|name| {
+        let issued = issue_for(name, |_| ());
+        scratch.file(name, &format!("{}{}", issued.key, issued.chain));
+        (name, issued)
+    });
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let relay = Relay::start_when_bound(Environment::default(), https, metrics, args).await;
+    for (name, issued) in &seeded {
+        for version in [&TLS12, &TLS13] {
+            let tls = connect(https, issued.client_of(&[version]), name).await;
+            assert_eq!(http::ask(tls, name, "/healthz").await.status, 200);
+        }
+    }
+    relay.stop().await;
+    assert_eq!(relay.exit().await, Exit::Ok);
+    assert!(!authority.was_asked());
 }
 
 #[tokio::test]

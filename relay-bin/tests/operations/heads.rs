@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::harness::Relay;
 use crate::scratch::Scratch;
-use crate::{autocert, tls};
+use crate::{autocert, tls, tls_peers};
 
 const HALF: &[u8] = b"GET /metrics HTTP/1.1\r\nHo";
 const WHOLE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: relay.example.com\r\n\r\n";
@@ -60,12 +60,15 @@ async fn o46_half_a_head_is_hung_up_on_after_5_seconds_and_an_idle_connection_is
 
 #[tokio::test]
 async fn o46_the_same_under_tls() {
-    let (scratch, issued) = (Scratch::new(), tls::issue());
+    let (scratch, issued) = (Scratch::new(), tls_peers::issue());
     let relay = tls::start(&scratch, &issued, &[]).await;
-    let mut idle = tls::connect(relay.addr, &issued.root).await;
+    let mut idle = tls_peers::connect(relay.addr, issued.client(), tls_peers::DOMAIN).await;
     is_answered(&mut idle).await;
     let (half_head, no_handshake) = tokio::join!(
-        last_words_to(tls::connect(relay.addr, &issued.root).await, HALF),
+        last_words_to(
+            tls_peers::connect(relay.addr, issued.client(), tls_peers::DOMAIN).await,
+            HALF
+        ),
         last_words_to(tcp(relay.addr).await, b"")
     );
     assert_eq!([half_head, no_handshake], [b"", b""]);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 #[derive(Debug)]
@@ -47,6 +47,14 @@ pub(crate) async fn send_to_host(addr: SocketAddr, host: &str, path: &str) -> An
     exchange(tcp, &request(host, "GET", path, &[])).await
 }
 
+/// On a stream that is there already.
+pub(crate) async fn ask<S>(stream: S, host: &str, path: &str) -> Answer
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    exchange(stream, &request(host, "GET", path, &[])).await
+}
+
 const HOST: &str = "relay.test";
 
 fn request(host: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
@@ -58,10 +66,13 @@ fn request(host: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> St
     text
 }
 
-async fn exchange(mut tcp: TcpStream, request: &str) -> Answer {
-    tcp.write_all(request.as_bytes()).await.unwrap();
+async fn exchange<S>(mut stream: S, request: &str) -> Answer
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
-    tcp.read_to_end(&mut bytes).await.unwrap();
+    stream.read_to_end(&mut bytes).await.unwrap();
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     Answer {

@@ -14,6 +14,9 @@ mod boot;
 #[path = "../../../crates/relay-tls/tests/pebble/ca.rs"]
 mod ca;
 mod drain;
+#[expect(dead_code, reason = "pebble itself is stopped here")]
+#[path = "../../../crates/relay-tls/tests/pebble/gateway.rs"]
+mod gateway;
 mod harness;
 mod heads;
 mod http;
@@ -23,8 +26,11 @@ mod pebble;
 mod peers;
 #[path = "../../../crates/relay-tls/tests/pebble/port.rs"]
 mod port;
+mod process;
 mod promtool;
+mod proxy;
 mod push;
 mod scratch;
 mod secrets;
 mod tls;
+mod tls_peers;

@@ -1,124 +1,131 @@
-//! TLS with certificates from files: the gates, a reload, PROXY headers, and what the page says of it.
+//! TLS with certificates from files: the gates, reloads, a peer from its handshake to the drain.
 
+use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::date_time_ymd;
 use relay_bin::Signal;
 use relay_bin::config::Environment;
 use relay_bin::exit::Exit;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, ProtocolVersion};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use tokio_tungstenite::client_async;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::harness::{Relay, exit_of, free_addr};
+use crate::harness::{PATIENCE, Relay, exit_of, free_addr};
 use crate::peers::close_code_of;
+use crate::process::Process;
 use crate::scratch::Scratch;
+use crate::tls_peers::{
+    DOMAIN, Issued, answer_to, ask, binary, client_hello, connect, handshake, issue, issue_for,
+};
 
-const DOMAIN: &str = "relay.example.com";
-
-pub(crate) struct Issued {
-    pub(crate) root: CertificateDer<'static>,
-    chain: String,
-    key: String,
-}
-
-pub(crate) fn issue() -> Issued {
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new([DOMAIN.to_owned()]).unwrap();
-    let certificate = params.self_signed(&key).unwrap();
-    Issued {
-        root: certificate.der().clone(),
-        chain: certificate.pem(),
-        key: key.serialize_pem(),
-    }
-}
-
-fn write(scratch: &Scratch, issued: &Issued) -> [String; 2] {
-    let chain = scratch.file("chain.pem", &issued.chain);
-    let key = scratch.file("key.pem", &issued.key);
-    let flag = |name, path: &Path| format!("--{name}={}", path.display());
-    [flag("tls-cert", &chain), flag("tls-key", &key)]
+fn args(scratch: &Scratch, issued: &Issued, addr: SocketAddr, metrics: SocketAddr) -> Vec<String> {
+    let mut args = issued.write(scratch).to_vec();
+    args.push(format!("--https-listen={addr}"));
+    args.push(format!("--metrics-listen={metrics}"));
+    args
 }
 
 pub(crate) async fn start(scratch: &Scratch, issued: &Issued, flags: &[&str]) -> Relay {
     let (addr, metrics) = (free_addr(), free_addr());
-    let mut args = write(scratch, issued).to_vec();
-    args.push(format!("--https-listen={addr}"));
-    args.push(format!("--metrics-listen={metrics}"));
+    let mut args = args(scratch, issued, addr, metrics);
     args.extend(flags.iter().map(|flag| (*flag).to_owned()));
-    Relay::start_with(Environment::default(), addr, metrics, args).await
+    Relay::start_when_bound(Environment::default(), addr, metrics, args).await
 }
 
-async fn handshake(
-    tcp: TcpStream,
-    root: &CertificateDer<'static>,
-    sni: &str,
-) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    roots.add(root.clone()).unwrap();
-    let config = ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from(sni.to_owned()).unwrap();
-    TlsConnector::from(Arc::new(config))
-        .connect(name, tcp)
-        .await
+/// A ClientHello that lacks nothing but the version: SNI, signature_algorithms, supported_groups, a suite of ours.
+fn tls_1_1_hello() -> Vec<u8> {
+    let mut extensions = vec![0, 0, 0, 22, 0, 20, 0, 0, 17];
+    extensions.extend_from_slice(DOMAIN.as_bytes());
+    extensions.extend_from_slice(&[0, 13, 0, 4, 0, 2, 4, 3, 0, 10, 0, 4, 0, 2, 0, 23]);
+    let mut body = vec![3, 2];
+    body.extend_from_slice(&[7; 32]);
+    body.extend_from_slice(&[0, 0, 2, 0xc0, 0x2b, 1, 0]);
+    body.extend_from_slice(&(extensions.len() as u16).to_be_bytes());
+    body.extend_from_slice(&extensions);
+    let length = u8::try_from(body.len()).unwrap();
+    [&[0x16, 3, 1, 0, length + 4, 1, 0, 0, length], &body[..]].concat()
 }
 
-pub(crate) async fn connect(
-    addr: SocketAddr,
-    root: &CertificateDer<'static>,
-) -> TlsStream<TcpStream> {
-    let tcp = TcpStream::connect(addr).await.unwrap();
-    handshake(tcp, root, DOMAIN).await.unwrap()
-}
-
-/// The status of `/healthz` under this name.
-async fn health(mut tls: TlsStream<TcpStream>, host: &str) -> String {
-    let request = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    tls.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    // Without a close alert at the end, all the same.
-    let _ = tls.read_to_end(&mut answer).await;
-    let answer = String::from_utf8(answer).unwrap();
-    answer.split(' ').nth(1).unwrap().to_owned()
+/// One alert record and the end: no HTTP.
+#[track_caller]
+fn assert_is_fatal_alert(answer: &[u8], what: &str) {
+    assert!(
+        matches!(answer, [0x15, 3, _, 0, 2, 2, _]),
+        "{what}: {answer:?}"
+    );
 }
 
 #[tokio::test]
-async fn o24_o25_o26_the_name_decides_at_both_gates() {
+async fn o24_tls_1_2_and_1_3_speak_http_1_1_and_tls_1_1_gets_an_alert() {
     let (scratch, issued) = (Scratch::new(), issue());
     let relay = start(&scratch, &issued, &[]).await;
-    for (host, status) in [
-        (DOMAIN, "200"),
-        ("RELAY.example.com:8443", "200"),
-        ("other.example.com", "421"),
-        ("relay.example.com.evil.com", "421"),
-        ("", "421"),
+    for (version, expected) in [
+        (&TLS12, ProtocolVersion::TLSv1_2),
+        (&TLS13, ProtocolVersion::TLSv1_3),
     ] {
-        let tls = connect(relay.addr, &issued.root).await;
-        assert_eq!(health(tls, host).await, status, "{host:?}");
+        let mut config = issued.client_of(&[version]);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let tls = connect(relay.addr, config, DOMAIN).await;
+        let agreed = tls.get_ref().1;
+        assert_eq!(agreed.protocol_version(), Some(expected));
+        assert_eq!(agreed.alpn_protocol(), Some(&b"http/1.1"[..]));
+        let answer = crate::http::ask(tls, DOMAIN, "/healthz").await;
+        assert_eq!(answer.status, 200);
     }
-    for sni in ["other.example.com", "127.0.0.1"] {
-        let tcp = TcpStream::connect(relay.addr).await.unwrap();
-        assert!(handshake(tcp, &issued.root, sni).await.is_err(), "{sni}");
+    let answer = answer_to(relay.addr, &tls_1_1_hello()).await;
+    assert_is_fatal_alert(&answer, "TLS 1.1");
+}
+
+#[tokio::test]
+async fn o25_a_name_that_is_not_ours_or_none_gets_an_alert_and_no_http() {
+    let (scratch, issued) = (Scratch::new(), issue());
+    let relay = start(&scratch, &issued, &[]).await;
+    for version in [&TLS12, &TLS13] {
+        // For an address no SNI is sent.
+        for name in ["other.example.com", "example.com", "relay", "127.0.0.1"] {
+            let hello = client_hello(issued.client_of(&[version]), name);
+            let answer = answer_to(relay.addr, &hello).await;
+            assert_is_fatal_alert(&answer, name);
+        }
     }
     relay
         .metric_becomes(
             "pyrycode_relay_handshake_failures_total{stage=\"accept\"}",
-            // Two, and the harness that asked in plain HTTP whether it is up.
-            3.0,
+            8.0,
         )
         .await;
     let series = format!("pyrycode_relay_certificate_not_after_seconds{{domain=\"{DOMAIN}\"}}");
     assert!(relay.metric(&series).await > 1.7e9);
+}
+
+#[tokio::test]
+async fn o26_another_host_gets_421_on_every_path_and_costs_no_token() {
+    let (scratch, issued) = (Scratch::new(), issue());
+    let relay = start(&scratch, &issued, &["--rate-limit-burst=1"]).await;
+    for host in [
+        "other.example.com",
+        "relay.example.com.evil.com",
+        "relay.example.com.",
+        "",
+    ] {
+        for path in ["/healthz", "/readyz", "/v1/server", "/v1/client", "/"] {
+            let answer = ask(relay.addr, &issued, host, path).await;
+            assert_eq!(answer.status, 421, "{host:?} {path}");
+            assert_eq!(answer.body, "", "{host:?} {path}");
+        }
+    }
+    for (host, path, status) in [
+        (DOMAIN, "/healthz", 200),
+        ("RELAY.example.com:8443", "/healthz", 200),
+        // The one token is still there.
+        (DOMAIN, "/v1/server", 400),
+        (DOMAIN, "/v1/server", 429),
+    ] {
+        let answer = ask(relay.addr, &issued, host, path).await;
+        assert_eq!(answer.status, status, "{host:?} {path}");
+    }
 }
 
 #[tokio::test]
@@ -133,15 +140,8 @@ async fn o29_plain_http_is_told_so() {
 async fn a_peer_over_tls_is_served_and_drained() {
     let (scratch, issued) = (Scratch::new(), issue());
     let relay = start(&scratch, &issued, &[]).await;
-    let tls = connect(relay.addr, &issued.root).await;
-    let mut request = format!("wss://{DOMAIN}/v1/server")
-        .into_client_request()
-        .unwrap();
-    for name in ["x-pyrycode-server", "x-pyrycode-version", "user-agent"] {
-        let value = "s".parse().unwrap();
-        request.headers_mut().insert(name, value);
-    }
-    let (peer, _) = Box::pin(client_async(request, tls)).await.unwrap();
+    let tls = connect(relay.addr, issued.client(), DOMAIN).await;
+    let peer = binary(tls, DOMAIN, "s").await;
     relay
         .metric_becomes("pyrycode_relay_connected_binaries", 1.0)
         .await;
@@ -150,79 +150,77 @@ async fn a_peer_over_tls_is_served_and_drained() {
     assert_eq!(relay.exit().await, Exit::Ok);
 }
 
-#[tokio::test]
-async fn a_hangup_reloads_the_files_and_keeps_what_works() {
-    let (scratch, first, second) = (Scratch::new(), issue(), issue());
-    let relay = start(&scratch, &first, &[]).await;
-    // A chain that does not fit its key changes nothing.
-    scratch.file("chain.pem", &second.chain);
-    relay.send(Signal::Reload).await;
-    assert_eq!(
-        health(connect(relay.addr, &first.root).await, DOMAIN).await,
-        "200"
-    );
-    scratch.file("key.pem", &second.key);
-    relay.send(Signal::Reload).await;
-    let reloaded = async {
+/// Waits until a client that trusts only this certificate gets through.
+async fn is_served(addr: SocketAddr, config: ClientConfig) {
+    let mut tries = interval(std::time::Duration::from_millis(50));
+    tries.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let served = async {
         loop {
-            let tcp = TcpStream::connect(relay.addr).await.unwrap();
-            if let Ok(tls) = handshake(tcp, &second.root, DOMAIN).await {
-                return tls;
+            let tcp = TcpStream::connect(addr).await.unwrap();
+            if handshake(tcp, config.clone(), DOMAIN).await.is_ok() {
+                return;
             }
+            tries.tick().await;
         }
     };
-    let tls = tokio::time::timeout(Duration::from_secs(10), reloaded).await;
-    assert_eq!(health(tls.unwrap(), DOMAIN).await, "200");
+    timeout(PATIENCE, served).await.expect("it is served");
+}
+
+#[tokio::test]
+async fn a_hangup_reloads_the_files() {
+    let (scratch, first, second) = (Scratch::new(), issue(), issue());
+    let relay = start(&scratch, &first, &[]).await;
+    second.write(&scratch);
+    relay.send(Signal::Reload).await;
+    is_served(relay.addr, second.client()).await;
+}
+
+/// The executable and its real signal, for the refusal is told in the log.
+#[tokio::test]
+async fn files_that_do_not_fit_or_are_over_are_told_and_the_ones_before_stay() {
+    const KEPT: &str = "msg=\"certificate not loaded, the one before stays\"";
+    let (scratch, first, second) = (Scratch::new(), issue(), issue());
+    let (addr, metrics) = (free_addr(), free_addr());
+    let args = args(&scratch, &first, addr, metrics);
+    let relay = Process::start(metrics, &args).await;
+    let expired = issue_for(DOMAIN, |params| {
+        params.not_after = date_time_ymd(2020, 1, 1);
+    });
+    let early = issue_for(DOMAIN, |params| {
+        params.not_before = date_time_ymd(3000, 1, 1);
+    });
+    let misfit = Issued {
+        chain: second.chain.clone(),
+        key: first.key.clone(),
+    };
+    for (files, reason) in [
+        (misfit, "does not belong to its first certificate"),
+        (expired, "has expired"),
+        (early, "is not valid yet"),
+    ] {
+        files.write(&scratch);
+        relay.signal(rustix::process::Signal::HUP);
+        relay.logged(&["level=WARN", KEPT, reason]).await;
+        let answer = ask(addr, &first, DOMAIN, "/healthz").await;
+        assert_eq!(answer.status, 200, "{reason}");
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn files_that_change_are_loaded_without_a_signal() {
+    let (scratch, first, second) = (Scratch::new(), issue(), issue());
+    let relay = start(&scratch, &first, &[]).await;
+    second.write(&scratch);
+    is_served(relay.addr, second.client()).await;
 }
 
 #[tokio::test]
 async fn files_that_cannot_be_served_exit_1() {
     let (scratch, issued) = (Scratch::new(), issue());
-    let [chain, key] = write(&scratch, &issued);
-    scratch.file("chain.pem", "nothing");
+    let [chain, key] = issued.write(&scratch);
+    fs::write(scratch.path().join("chain.pem"), "nothing").unwrap();
     let listen = format!("--https-listen={}", free_addr());
     let args = [&*chain, &*key, &*listen, "--metrics-listen="];
     assert_eq!(exit_of(Environment::default(), &args).await, Exit::Failure);
-}
-
-#[tokio::test]
-async fn o30_o31_o33_a_proxy_header_comes_first_and_names_the_client() {
-    let (scratch, issued) = (Scratch::new(), issue());
-    let flags = ["--https-proxy-protocol", "--rate-limit-burst=1"];
-    let (addr, metrics) = (free_addr(), free_addr());
-    let mut args = write(&scratch, &issued).to_vec();
-    args.push(format!("--https-listen={addr}"));
-    args.push(format!("--metrics-listen={metrics}"));
-    args.extend(flags.map(str::to_owned));
-    let relay = Relay::start_when_bound(Environment::default(), addr, metrics, args).await;
-
-    let mut bare = TcpStream::connect(addr).await.unwrap();
-    bare.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        .await
-        .unwrap();
-    let mut answer = Vec::new();
-    // A reset is as good as an end.
-    let _ = bare.read_to_end(&mut answer).await;
-    assert_eq!(answer, b"");
-
-    let mut statuses = Vec::new();
-    for client in ["192.0.2.1", "192.0.2.1", "192.0.2.2"] {
-        let mut tcp = TcpStream::connect(addr).await.unwrap();
-        let source: std::net::Ipv4Addr = client.parse().unwrap();
-        let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
-        header.extend(source.octets());
-        header.extend([127, 0, 0, 1, 0x12, 0x34, 1, 0xbb]);
-        tcp.write_all(&header).await.unwrap();
-        let mut tls = handshake(tcp, &issued.root, DOMAIN).await.unwrap();
-        let request =
-            format!("GET /v1/server HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: close\r\n\r\n");
-        tls.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        let _ = tls.read_to_end(&mut answer).await;
-        let answer = String::from_utf8(answer).unwrap();
-        statuses.push(answer.split(' ').nth(1).unwrap().to_owned());
-    }
-    assert_eq!(statuses, ["400", "429", "400"]);
-    relay.stop().await;
-    assert_eq!(relay.exit().await, Exit::Ok);
 }

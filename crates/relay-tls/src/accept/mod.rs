@@ -8,8 +8,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
 
 use crate::certificates::Certificates;
 
@@ -17,7 +19,10 @@ pub use stream::TlsStream;
 
 /// Makes TLS connections; clones share their session tickets.
 #[derive(Clone, Debug)]
-pub struct TlsAcceptor(Arc<rustls::ServerConfig>);
+pub struct TlsAcceptor {
+    config: Arc<rustls::ServerConfig>,
+    certificates: Certificates,
+}
 
 /// Why no acceptor can be made.
 #[derive(Debug, thiserror::Error)]
@@ -67,12 +72,17 @@ impl TlsAcceptor {
     /// Serves `certificates`, as they are at each handshake.
     ///
     /// TLS 1.2 and 1.3, ALPN `http/1.1`, no client certificates. Without SNI, or for a name that `certificates` does
-    /// not serve, a handshake ends in an alert.
+    /// not serve, a handshake ends in an alert. For a name whose first certificate is still being asked for, it waits;
+    /// once an attempt at that has failed, and until there is a certificate, it ends in an alert too.
     ///
     /// # Errors
     /// The operating system gives no randomness.
     pub fn new(certificates: &Certificates) -> Result<Self, SetupError> {
-        config::server(certificates.clone()).map(|config| Self(Arc::new(config)))
+        let config = config::server(certificates.clone())?;
+        Ok(Self {
+            config: Arc::new(config),
+            certificates: certificates.clone(),
+        })
     }
 
     /// Does the handshake on a connection of which nothing was read yet.
@@ -106,8 +116,10 @@ impl TlsAcceptor {
             }
             match self.handshake(tcp).await {
                 Ok(stream) => Ok(stream),
-                Err((source, mut tcp)) => {
-                    Box::pin(linger(&mut tcp)).await;
+                Err((source, tcp)) => {
+                    if let Some(mut tcp) = tcp {
+                        Box::pin(linger(&mut tcp)).await;
+                    }
                     Err(failed(source))
                 }
             }
@@ -121,9 +133,26 @@ impl TlsAcceptor {
     fn handshake(
         &self,
         tcp: TcpStream,
-    ) -> impl Future<Output = Result<TlsStream, (io::Error, TcpStream)>> + use<> {
-        let accept = tokio_rustls::TlsAcceptor::from(Arc::clone(&self.0)).accept(tcp);
-        Box::pin(async { accept.into_fallible().await.map(TlsStream::new) })
+    ) -> impl Future<Output = Result<TlsStream, (io::Error, Option<TcpStream>)>> + use<> {
+        let Self {
+            config,
+            certificates,
+        } = self.clone();
+        Box::pin(async move {
+            let mut hello = LazyConfigAcceptor::new(Acceptor::default(), tcp);
+            let start = match (&mut hello).await {
+                Ok(start) => start,
+                Err(error) => return Err((error, hello.take_io())),
+            };
+            let name = start.client_hello().server_name().map(str::to_owned);
+            if let Some(name) = name {
+                certificates.settled(&name).await;
+            }
+            let stream = start.into_stream(config).into_fallible().await;
+            stream
+                .map(TlsStream::new)
+                .map_err(|(error, tcp)| (error, Some(tcp)))
+        })
     }
 }
 

@@ -155,18 +155,73 @@ async fn o25_another_name_or_none_gets_an_alert() {
     }
 }
 
-#[tokio::test]
-async fn a_name_without_a_certificate_yet_gets_an_alert() {
-    let fixture = fixture();
+/// With a place for [`NAME`] and no certificate yet.
+fn awaiting() -> Fixture {
     let domains = crate::Domains::new([NAME]).unwrap();
     let certificates = Certificates::awaiting(&domains);
-    let acceptor = TlsAcceptor::new(&certificates).unwrap();
-    let fixture = Fixture {
-        acceptor,
-        ..fixture
+    Fixture {
+        ca: Authority::new(),
+        acceptor: TlsAcceptor::new(&certificates).unwrap(),
+        certificates,
+    }
+}
+
+impl Fixture {
+    async fn a_handshake_waits(&self) {
+        let waits = async {
+            while self.certificates.waiting() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waits = tokio::time::timeout(Duration::from_secs(10), waits);
+        waits.await.expect("a handshake waits");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_waits_for_the_first_certificate() {
+    let fixture = awaiting();
+    let issued = async {
+        fixture.a_handshake_waits().await;
+        let certificate = fixture.ca.valid(&[NAME]).certificate(clock::now());
+        fixture.certificates.install(0, certificate.unwrap());
     };
-    let (server, client) = fixture.handshake(fixture.ca.client(&TLS13), NAME).await;
-    assert!(server.is_err() && client.is_err());
+    let client = fixture.ca.client(&TLS13);
+    let ((server, client), ()) = tokio::join!(fixture.handshake(client, NAME), issued);
+    assert!(server.is_ok() && client.is_ok());
+}
+
+#[tokio::test]
+async fn a_handshake_ends_when_the_first_certificate_is_not_to_be_had() {
+    let fixture = awaiting();
+    let refused = async {
+        fixture.a_handshake_waits().await;
+        fixture.certificates.report(0, Some("no".to_owned()));
+    };
+    let client = fixture.ca.client(&TLS13);
+    let ((server, client), ()) = tokio::join!(fixture.handshake(client, NAME), refused);
+    assert!(matches!(server, Err(AcceptError::Handshake { .. })));
+    let error = client.unwrap_err().to_string();
+    assert!(error.contains("received fatal alert"), "{error}");
+}
+
+#[tokio::test]
+async fn a_handshake_waits_no_longer_than_its_deadline_and_not_for_strangers() {
+    let fixture = awaiting();
+    let client = fixture.ca.client(&TLS13);
+    let (server, _) = fixture.handshake(client, "other.example.com").await;
+    assert!(matches!(server, Err(AcceptError::Handshake { .. })));
+
+    let (accepted, connected) = sockets().await;
+    let config = Arc::new(fixture.ca.client(&TLS13));
+    let name = ServerName::try_from(NAME).unwrap();
+    let deadline = clock::instant() + Duration::from_millis(50);
+    let (server, client) = tokio::join!(
+        fixture.acceptor.accept(accepted, deadline),
+        Box::pin(TlsConnector::from(config).connect(name, connected)),
+    );
+    assert!(matches!(server, Err(AcceptError::TimedOut)));
+    assert!(client.is_err());
 }
 
 #[tokio::test]

@@ -35,6 +35,9 @@ impl Draw {
     }
 }
 
+/// An authority is not asked in a rush, however short its certificates are.
+const SHORTEST_PACE: Duration = Duration::from_secs(1);
+
 impl Bounds {
     pub(super) fn of(config: &AcmeConfig) -> Self {
         Self {
@@ -42,6 +45,17 @@ impl Bounds {
             max_retry_delay: config.max_retry_delay,
             max_renewal_lead: config.max_renewal_lead,
             window_interval: config.window_interval,
+        }
+    }
+
+    /// These bounds for a certificate of that lifetime: a short one leaves no time for long waits. With a thirtieth of it
+    /// at most, the last third, in which it is renewed, has room for ten attempts.
+    pub(super) fn paced(&self, lifetime: Duration) -> Self {
+        let longest = (lifetime / 30).max(SHORTEST_PACE);
+        Self {
+            retry_delay: self.retry_delay.min(longest),
+            max_retry_delay: self.max_retry_delay.min(longest),
+            ..*self
         }
     }
 

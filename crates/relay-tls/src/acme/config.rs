@@ -25,7 +25,8 @@ pub struct AcmeConfig {
     /// Before the first attempt after a failure, twice that before the next, and so on. Default 1 min.
     pub retry_delay: Duration,
     /// The longest of these waits, each of which is spread by a quarter each way. Default 1 h: one attempt an hour
-    /// stays within the authority's limits.
+    /// stays within the authority's limits. While a certificate is served they are a thirtieth of its lifetime at most,
+    /// but at least 1 s: one of five minutes is tried again every 10 s.
     pub max_retry_delay: Duration,
     /// The least time between two questions about when to renew (RFC 9773), and before the first. Default 1 h.
     pub window_interval: Duration,

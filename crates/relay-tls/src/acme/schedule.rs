@@ -112,7 +112,7 @@ impl Schedule {
         });
         self.failures = 0;
         self.hasty = 0;
-        self.issue_after = Some(now + self.bounds.retry_delay);
+        self.issue_after = Some(now + self.pace().retry_delay);
         self.store_at = Some(now);
         self.ask_at = Some(now + self.bounds.window_interval);
     }
@@ -120,14 +120,15 @@ impl Schedule {
     /// No certificate was issued.
     pub(super) fn failed(&mut self, retry: Retry, now: SystemTime, draw: Draw) {
         self.failures = self.failures.saturating_add(1);
+        let pace = self.pace();
         let delay = match retry {
             Retry::Hasty if self.hasty < MAX_HASTY => {
                 self.hasty += 1;
-                HASTY_DELAY.min(self.bounds.retry_delay)
+                HASTY_DELAY.min(pace.retry_delay)
             }
             Retry::Hasty | Retry::BackOff => {
                 self.hasty = 0;
-                self.bounds.back_off(self.failures, draw)
+                pace.back_off(self.failures, draw)
             }
             Retry::Rarely => self.bounds.spread(self.bounds.max_retry_delay, draw),
             Retry::After(wait) => wait.min(self.bounds.longest_wait()).max(HASTY_DELAY),
@@ -182,6 +183,12 @@ impl Schedule {
 }
 
 impl Schedule {
+    fn pace(&self) -> Bounds {
+        self.held.map_or(self.bounds, |held| {
+            self.bounds.paced(held.validity.lifetime())
+        })
+    }
+
     fn renew_at(&self) -> Option<SystemTime> {
         self.held.map(|held| {
             let due = self.bounds.renewal(held.validity);

@@ -120,6 +120,34 @@ fn a_certificate_that_is_due_when_it_comes_is_not_ordered_in_a_loop() {
 }
 
 #[test]
+fn a_short_lived_certificate_is_retried_in_time() {
+    for (lifetime, waits) in [
+        (DAY * 6, [MINUTE, MINUTE * 2, MINUTE * 4]),
+        (HOUR, [MINUTE, MINUTE * 2, MINUTE * 2]),
+        (MINUTE * 5, [Duration::from_secs(10); 3]),
+        (Duration::from_secs(6), [HASTY_DELAY; 3]),
+    ] {
+        let validity = Validity {
+            not_before: now(),
+            not_after: now() + lifetime,
+        };
+        let mut schedule = empty();
+        schedule.issued(validity, now());
+        schedule.stored();
+        schedule.no_window();
+        let mut at = now() + lifetime * 2 / 3;
+        assert_eq!(schedule.due(at), Some(Task::Issue), "{lifetime:?}");
+        for wait in waits {
+            schedule.failed(Retry::BackOff, at, HALF);
+            at += wait;
+            let before = at - Duration::from_millis(1);
+            assert_eq!(schedule.due(before), None, "{lifetime:?}");
+            assert_eq!(schedule.due(at), Some(Task::Issue), "{lifetime:?}");
+        }
+    }
+}
+
+#[test]
 fn a_stale_nonce_is_retried_at_once_and_not_for_ever() {
     let mut schedule = empty();
     let mut at = now();
