@@ -11,6 +11,7 @@
 mod authority;
 mod autocert;
 mod boot;
+mod boot_lines;
 #[path = "../../../crates/relay-tls/tests/pebble/ca.rs"]
 mod ca;
 mod drain;
@@ -24,6 +25,8 @@ mod peers;
 mod port;
 mod promtool;
 mod push;
+mod records;
+mod refusals;
 mod scratch;
 mod secrets;
 mod tls;
