@@ -42,7 +42,18 @@ pub(crate) async fn serve(
     };
     let deadline = config.drain_deadline;
 
-    let Some(bound) = Bound::all(config, certified.protect(builder)).await else {
+    // A name takes as long to resolve as its resolver likes, and a stop need not wait for that.
+    let bound = tokio::select! {
+        biased;
+        () = stop(&mut signals) => {
+            info!("shutdown signal received; draining");
+            drain(deadline, &registry, &[], signals).await;
+            push.stop().await;
+            return Exit::Ok;
+        }
+        bound = Bound::all(config, certified.protect(builder)) => bound,
+    };
+    let Some(bound) = bound else {
         error!("listener error; draining");
         drain(deadline, &registry, &[], signals).await;
         push.stop().await;
@@ -114,6 +125,11 @@ async fn next(signals: &mut (impl Stream<Item = Signal> + Unpin)) -> Signal {
     }
 }
 
+/// The next request to end, whatever else is asked before.
+async fn stop(signals: &mut (impl Stream<Item = Signal> + Unpin)) {
+    while next(signals).await != Signal::Stop {}
+}
+
 fn transport(config: &Config, max_connections: NonZeroUsize) -> relay_transport::Config {
     let admission = &config.admission;
     relay_transport::Config::default()
@@ -154,10 +170,9 @@ async fn drain(
     let ctx = ShutdownContext::new().deadline(deadline);
     let cut = ctx.cut_handle();
     let mut drained = std::pin::pin!(shutdown(ctx, registry, servers));
-    let stop = async { while next(&mut signals).await != Signal::Stop {} };
     let report = tokio::select! {
         report = &mut drained => report,
-        () = stop => {
+        () = stop(&mut signals) => {
             warn!("second shutdown signal; cutting");
             cut.cut();
             drained.await

@@ -8,12 +8,14 @@ const MAX_PEER_TEXT: usize = 256;
 
 /// A peer's bytes, readable and short.
 pub(crate) fn clip(bytes: &[u8]) -> Cow<'_, str> {
-    if bytes.len() <= MAX_PEER_TEXT {
-        return String::from_utf8_lossy(bytes);
+    // A character more than is kept, so that one across the end does not show as broken.
+    let start = &bytes[..bytes.len().min(MAX_PEER_TEXT + '\u{10ffff}'.len_utf8())];
+    let text = String::from_utf8_lossy(start);
+    if text.len() <= MAX_PEER_TEXT {
+        return text;
     }
-    let mut text = String::from_utf8_lossy(&bytes[..MAX_PEER_TEXT]).into_owned();
-    text.push('…');
-    Cow::Owned(text)
+    let end = text.floor_char_boundary(MAX_PEER_TEXT);
+    Cow::Owned(format!("{}…", &text[..end]))
 }
 
 /// Lets a few warnings through per window and counts the rest, so that one binary cannot flood the log.
@@ -71,8 +73,18 @@ mod tests {
         assert_eq!(clip(b"short"), "short");
         let long = "é".repeat(200);
         let odd = [b"x", long.as_bytes()].concat();
-        assert!(clip(&odd).chars().count() <= MAX_PEER_TEXT + 2);
-        assert!(clip(&odd).ends_with('…'));
+        assert_eq!(clip(&odd), format!("x{}…", "é".repeat(127)));
+        assert_eq!(clip(&[b'a'; MAX_PEER_TEXT]), "a".repeat(MAX_PEER_TEXT));
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_grow_when_shown_and_are_cut_all_the_same() {
+        for length in [100, MAX_PEER_TEXT, 10_000] {
+            let shown = clip(&vec![0xff; length]).into_owned();
+            assert!(shown.len() <= MAX_PEER_TEXT + '…'.len_utf8(), "{length}");
+            assert!(shown.ends_with('…'));
+        }
+        assert_eq!(clip(b"caf\xe9"), "caf\u{fffd}");
     }
 
     #[test]

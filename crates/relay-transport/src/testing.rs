@@ -3,6 +3,7 @@
 
 mod client;
 mod counted;
+pub(crate) mod log;
 mod patience;
 mod stream;
 

@@ -136,32 +136,17 @@ impl CapabilityMask {
             Err(CapabilityError::Unexpected(unexpected))
         }
     }
-
-    /// Runs of neighbouring bits, each as its first and last.
-    fn runs(self) -> Vec<(u32, u32)> {
-        let mut runs: Vec<(u32, u32)> = Vec::new();
-        for bit in (0..u64::BITS).filter(|bit| self.0 >> bit & 1 == 1) {
-            match runs.last_mut() {
-                Some((_, last)) if *last + 1 == bit => *last = bit,
-                _ => runs.push((bit, bit)),
-            }
-        }
-        runs
-    }
 }
 
-/// Every bit that is set, ascending; a run of neighbours by its ends, so that those of root fit in a log line.
+/// Every bit that is set, ascending.
 impl fmt::Display for CapabilityMask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (first, last)) in self.runs().into_iter().enumerate() {
+        let bits = (0..u64::BITS).filter(|bit| self.0 >> bit & 1 == 1);
+        for (index, bit) in bits.enumerate() {
             if index > 0 {
                 f.write_str(", ")?;
             }
-            write_bit(f, first)?;
-            if first != last {
-                f.write_str(if last - first == 1 { ", " } else { " to " })?;
-                write_bit(f, last)?;
-            }
+            write_bit(f, bit)?;
         }
         Ok(())
     }

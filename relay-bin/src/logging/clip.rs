@@ -2,29 +2,41 @@
 
 use std::fmt;
 
-/// Bytes of a value that are logged; longer ones end in `…`.
+/// Bytes of a value that are logged where peers may have written it; longer ones end in `…`.
 ///
 /// Peers fill headers up to 16 KiB; names and addresses worth reading are shorter than this.
 pub const MAX_VALUE_LEN: usize = 256;
 
+/// The same where only the operator may have written it: room for all 41 capabilities by name, 1 058 bytes.
+pub const MAX_OWN_VALUE_LEN: usize = 2048;
+
 const ELLIPSIS: &str = "…";
 
 /// A value as text, cut while it is being formatted: memory stays bounded, whatever a `Display` writes.
-#[derive(Default)]
 pub(super) struct Clipped {
     text: Vec<u8>,
+    room: usize,
     is_cut: bool,
 }
 
 impl Clipped {
-    pub(super) fn of(value: &[u8]) -> Self {
-        let mut clipped = Self::default();
+    /// Nothing yet, and at most `room` bytes later.
+    pub(super) fn within(room: usize) -> Self {
+        Self {
+            text: Vec::new(),
+            room,
+            is_cut: false,
+        }
+    }
+
+    pub(super) fn of(value: &[u8], room: usize) -> Self {
+        let mut clipped = Self::within(room);
         clipped.push(value);
         clipped
     }
 
-    pub(super) fn display(value: impl fmt::Display) -> Self {
-        let mut clipped = Self::default();
+    pub(super) fn display(value: impl fmt::Display, room: usize) -> Self {
+        let mut clipped = Self::within(room);
         // An error is the value's own; what it wrote until then is all there is to log.
         let _ = fmt::write(&mut clipped, format_args!("{value}"));
         clipped
@@ -34,7 +46,7 @@ impl Clipped {
         if self.is_cut {
             return;
         }
-        let room = MAX_VALUE_LEN - self.text.len();
+        let room = self.room - self.text.len();
         if value.len() <= room {
             self.text.extend_from_slice(value);
             return;

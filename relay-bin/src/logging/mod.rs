@@ -21,7 +21,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use clip::MAX_VALUE_LEN;
+pub use clip::{MAX_OWN_VALUE_LEN, MAX_VALUE_LEN};
 pub use clock::Clock;
 
 use record::RecordFormat;

@@ -1,7 +1,7 @@
 //! From a tracing event to one line: the order of keys, and which kind of value each field has.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -9,11 +9,14 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::clip::Clipped;
+use super::clip::{Clipped, MAX_OWN_VALUE_LEN, MAX_VALUE_LEN};
 use super::{Clock, LogFormat, json, logfmt};
 
 /// The field that tracing puts an event's text into.
 const MESSAGE: &str = "message";
+
+/// Whose events speak of the process and its operator, and never of a peer.
+const OWN_CRATE: &str = "relay_bin";
 
 /// Writes events in one of the formats; spans are not shown, a record is complete by itself.
 pub(super) struct RecordFormat {
@@ -40,14 +43,26 @@ where
     ) -> fmt::Result {
         // `writer` is a buffer that outlives a panic in a value's `Display`, and would put this record's first half
         // before the thread's next one.
-        let mut record = Record::new(self.format);
-        record.text("time", &Clipped::display(self.clock.now()));
-        record.text("level", &Clipped::of(level(event).as_bytes()));
-        let mut message = Message::default();
+        let mut record = Record::new(self.format, max_value_len(event));
+        let time = record.display(self.clock.now());
+        record.text("time", &time);
+        let level = record.clipped(level(event).as_bytes());
+        record.text("level", &level);
+        let mut message = Message(Clipped::within(record.max_value_len));
         event.record(&mut message);
         record.text("msg", &message.0);
         event.record(&mut FieldsOf(&mut record));
         writer.write_str(&record.finish())
+    }
+}
+
+fn max_value_len(event: &Event<'_>) -> usize {
+    let module = event.metadata().target();
+    let is_own = module.split("::").next() == Some(OWN_CRATE);
+    if is_own {
+        MAX_OWN_VALUE_LEN
+    } else {
+        MAX_VALUE_LEN
     }
 }
 
@@ -64,16 +79,29 @@ fn level(event: &Event<'_>) -> &'static str {
 /// A line that is being written.
 struct Record {
     format: LogFormat,
+    max_value_len: usize,
     line: String,
 }
 
 impl Record {
-    fn new(format: LogFormat) -> Self {
+    fn new(format: LogFormat, max_value_len: usize) -> Self {
         let mut line = String::with_capacity(256);
         if format == LogFormat::Json {
             line.push('{');
         }
-        Self { format, line }
+        Self {
+            format,
+            max_value_len,
+            line,
+        }
+    }
+
+    fn clipped(&self, value: &[u8]) -> Clipped {
+        Clipped::of(value, self.max_value_len)
+    }
+
+    fn display(&self, value: impl fmt::Display) -> Clipped {
+        Clipped::display(value, self.max_value_len)
     }
 
     fn text(&mut self, key: &str, value: &Clipped) {
@@ -107,19 +135,19 @@ impl Record {
 }
 
 /// The event's text; empty when it has none.
-#[derive(Default)]
 struct Message(Clipped);
 
 impl Visit for Message {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == MESSAGE {
-            self.0 = Clipped::of(value.as_bytes());
+            self.0.push(value.as_bytes());
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == MESSAGE {
-            self.0 = Clipped::display(format_args!("{value:?}"));
+            // What goes wrong is the value's own; what it wrote until then is all there is to log.
+            let _ = write!(self.0, "{value:?}");
         }
     }
 }
@@ -161,32 +189,36 @@ impl Visit for FieldsOf<'_> {
             self.0.bare(field.name(), value);
         } else {
             // JSON has no number for these.
-            self.text(field, &Clipped::display(value));
+            let text = self.0.display(value);
+            self.text(field, &text);
         }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, &Clipped::of(value.as_bytes()));
+        let text = self.0.clipped(value.as_bytes());
+        self.text(field, &text);
     }
 
     /// Bytes are text of unknown encoding, such as a header's value.
     fn record_bytes(&mut self, field: &Field, value: &[u8]) {
-        self.text(field, &Clipped::of(value));
+        let text = self.0.clipped(value);
+        self.text(field, &text);
     }
 
     /// An error with its causes, as its layers only tell their own part.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut text = Clipped::display(value);
+        let mut text = self.0.display(value);
         let mut cause = value.source();
         while let Some(error) = cause {
             text.push(b": ");
-            text.push(Clipped::display(error).as_bytes());
+            text.push(self.0.display(error).as_bytes());
             cause = error.source();
         }
         self.text(field, &text);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.text(field, &Clipped::display(format_args!("{value:?}")));
+        let text = self.0.display(format_args!("{value:?}"));
+        self.text(field, &text);
     }
 }

@@ -14,6 +14,9 @@ use tracing::{debug, error, info, trace, warn};
 use super::clip::Clipped;
 use super::*;
 
+/// A module that speaks of peers, unlike this one.
+const PEERS: &str = "relay_transport::endpoint";
+
 const TIME: &str = "2026-10-04T07:05:03.042Z";
 
 #[derive(Clone, Default)]
@@ -111,8 +114,9 @@ fn unquote(text: &str) -> (Vec<u8>, &str) {
 
 /// Logs `value` under `device_name` in both formats, and checks that it comes back and brings nothing with it.
 fn check_survives(value: &[u8]) {
-    let emit = || info!(device_name = value, remote = "10.0.0.1", "phone_registered");
-    let expected = Clipped::of(value);
+    let emit =
+        || info!(target: PEERS, device_name = value, remote = "10.0.0.1", "phone_registered");
+    let expected = Clipped::of(value, MAX_VALUE_LEN);
 
     let pairs = parse_logfmt(&logfmt(emit));
     let want: [(&str, &[u8]); 5] = [
@@ -296,8 +300,9 @@ fn an_error_is_logged_with_its_causes() {
 
 #[test]
 fn long_values_are_cut_between_characters() {
-    let show =
-        |value: &str| String::from_utf8(Clipped::of(value.as_bytes()).as_bytes().to_vec()).unwrap();
+    let show = |value: &str| {
+        String::from_utf8(Clipped::of(value.as_bytes(), 256).as_bytes().to_vec()).unwrap()
+    };
     let a = |count| "a".repeat(count);
     assert_eq!(show(&a(256)), a(256));
     assert_eq!(show(&a(257)), a(256) + "…");
@@ -305,13 +310,23 @@ fn long_values_are_cut_between_characters() {
     assert_eq!(show(&(a(253) + "📱x")), a(253) + "…");
     assert_eq!(show(&(a(252) + "📱x")), a(252) + "📱…");
     // What is not UTF-8 has no boundaries to find.
-    assert_eq!(Clipped::of(&[0x80; 300]).as_bytes()[..256], [0x80; 256]);
+    assert_eq!(
+        Clipped::of(&[0x80; 300], 256).as_bytes()[..256],
+        [0x80; 256]
+    );
 
-    let line = logfmt(|| info!(device_name = %a(100_000), "m"));
+    let line = logfmt(|| info!(target: PEERS, device_name = %a(100_000), "m"));
     assert_eq!(
         line.len(),
         format!("time={TIME} level=INFO msg=m device_name=…\n").len() + 256
     );
+    let own = logfmt(|| info!(value = %a(100_000), "m"));
+    assert_eq!(
+        own.len(),
+        format!("time={TIME} level=INFO msg=m value=…\n").len() + 2048
+    );
+    let namesake = logfmt(|| info!(target: "relay_bin_of_others", value = %a(2000), "m"));
+    assert!(namesake.len() < 400);
 }
 
 struct Endless;

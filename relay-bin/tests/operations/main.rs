@@ -11,6 +11,7 @@
 mod authority;
 mod autocert;
 mod boot;
+mod boot_lines;
 #[path = "../../../crates/relay-tls/tests/pebble/ca.rs"]
 mod ca;
 mod drain;
@@ -30,6 +31,8 @@ mod process;
 mod promtool;
 mod proxy;
 mod push;
+mod records;
+mod refusals;
 mod scratch;
 mod secrets;
 mod tls;

@@ -1,5 +1,7 @@
 //! Ports for relays, and sockets enough for their peers.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -9,6 +11,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Below where Linux (32768), macOS and Windows (49152) take the ports of outgoing connections from:
 /// a port found free here cannot be lost to one of our own peers before the relay binds it.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A socket's state in the tables of `/proc/net`.
+const LISTENING: &str = "0A";
 
 /// What the drain proof needs, with room to spare.
 const SOCKETS: u64 = 4_096;
@@ -32,6 +37,44 @@ pub(super) fn free() -> anyhow::Result<SocketAddr> {
         }
     }
     anyhow::bail!("no free port in {PORTS:?}")
+}
+
+/// The TCP ports that a process listens on, from `/proc`.
+///
+/// # Errors
+///
+/// The system is not Linux, or the process has ended.
+pub(super) fn listened_on_by(process: u32) -> anyhow::Result<BTreeSet<u16>> {
+    let directory = format!("/proc/{process}");
+    let mut sockets = BTreeSet::new();
+    for entry in fs::read_dir(format!("{directory}/fd"))? {
+        // One that was closed meanwhile listens no more.
+        let Ok(target) = fs::read_link(entry?.path()) else {
+            continue;
+        };
+        let target = target.to_string_lossy().into_owned();
+        sockets.extend(
+            target
+                .strip_prefix("socket:[")
+                .and_then(|inode| inode.strip_suffix(']'))
+                .map(str::to_owned),
+        );
+    }
+    let mut ports = BTreeSet::new();
+    for table in ["tcp", "tcp6"] {
+        let table = fs::read_to_string(format!("{directory}/net/{table}"))?;
+        for line in table.lines().skip(1) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let [_, local, _, LISTENING, _, _, _, _, _, inode, ..] = fields[..] else {
+                continue;
+            };
+            if sockets.contains(inode) {
+                let (_, port) = local.rsplit_once(':').context("an address")?;
+                ports.insert(u16::from_str_radix(port, 16)?);
+            }
+        }
+    }
+    Ok(ports)
 }
 
 /// Lets this process, and the relays it starts, open as many files as the system allows.

@@ -1,5 +1,6 @@
 //! One relay process: started, waited for, signalled, and never left behind.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -11,7 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
 use super::http::{Request, Response};
-use super::log::{Log, Mark};
+use super::log::{Fields, Log, Mark};
 use super::peer::Peer;
 use super::ports;
 use super::raw::RawPeer;
@@ -61,6 +62,12 @@ impl Relay {
         )
     }
 
+    /// Starts a relay on a free port with every other default, its metrics page included.
+    pub(super) fn start_as_is(binary: &Path) -> anyhow::Result<Self> {
+        let addr = ports::free()?;
+        Self::spawn(command(binary).arg(listen_at(addr)), addr)
+    }
+
     fn spawn(command: &mut Command, addr: SocketAddr) -> anyhow::Result<Self> {
         command.stdout(Stdio::null());
         let mut child = command.spawn().context("could not start the relay")?;
@@ -85,6 +92,17 @@ impl Relay {
     pub(super) async fn ready(&self) -> anyhow::Result<()> {
         self.log.event(self.boot, "listening", &[]).await?;
         self.get("/readyz").await?.expect(200)
+    }
+
+    /// The boot line, which has these fields.
+    pub(super) async fn started(&self, fields: &[(&str, &str)]) -> anyhow::Result<Fields> {
+        self.log.event(self.boot, "starting", fields).await
+    }
+
+    /// The ports it listens on.
+    pub(super) fn ports(&self) -> anyhow::Result<BTreeSet<u16>> {
+        let process = self.child.id().context("the relay has already ended")?;
+        ports::listened_on_by(process)
     }
 
     pub(super) fn addr(&self) -> SocketAddr {

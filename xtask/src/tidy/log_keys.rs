@@ -61,6 +61,49 @@ const SPAN_MACROS: &[&str] = &[
     "error_span",
 ];
 
+/// One call of a logging macro.
+pub(super) struct Event {
+    pub(super) line: usize,
+    pub(super) level: String,
+    pub(super) message: String,
+    pub(super) keys: Vec<String>,
+}
+
+/// The events of `content`, spans left out.
+pub(super) fn events(content: &str) -> Vec<Event> {
+    let tokens = tokens(content);
+    let mut found = Vec::new();
+    for at in 0..tokens.len() {
+        let [name, bang, open, ..] = &tokens[at..] else {
+            break;
+        };
+        if bang.is("!") && is_open(open) && MACROS.iter().any(|word| name.is(word)) {
+            let arguments = split_at_commas(&tokens[at + 3..closing(&tokens, at + 2)]);
+            let message = arguments.iter().find_map(|argument| match argument {
+                [text] if text.kind == Kind::Str => Some(text.text.trim_matches('"')),
+                _ => None,
+            });
+            let is_message =
+                |argument: &[Token<'_>]| matches!(argument, [text] if text.kind == Kind::Str);
+            found.push(Event {
+                line: name.line,
+                level: name.text.to_uppercase(),
+                message: message.unwrap_or_default().to_owned(),
+                keys: arguments
+                    .into_iter()
+                    .filter(|argument| !is_message(argument))
+                    .filter_map(key)
+                    .collect(),
+            });
+        }
+    }
+    found
+}
+
+fn is_open(token: &Token<'_>) -> bool {
+    token.kind == Kind::Punct && matches!(token.text, "(" | "{" | "[")
+}
+
 /// Events and spans of `content` that break the rule.
 pub(super) fn violations(content: &str) -> Vec<Violation> {
     let tokens = tokens(content);
@@ -70,10 +113,7 @@ pub(super) fn violations(content: &str) -> Vec<Violation> {
             break;
         };
         let span = SPAN_MACROS.contains(&name.text);
-        let called = name.kind == Kind::Ident
-            && bang.is("!")
-            && open.kind == Kind::Punct
-            && matches!(open.text, "(" | "{" | "[");
+        let called = name.kind == Kind::Ident && bang.is("!") && is_open(open);
         if called && (span || MACROS.contains(&name.text)) {
             let arguments = &tokens[at + 3..closing(&tokens, at + 2)];
             found.extend(

@@ -6,6 +6,7 @@ mod edges;
 mod held_by;
 mod links;
 pub(crate) mod log_keys;
+mod log_table;
 pub(crate) mod monitoring;
 pub(crate) mod promql;
 mod source;
@@ -98,11 +99,7 @@ const FILE_RULES: &[FileRule] = &[
     },
     FileRule {
         name: "log events have a literal message and keys of the closed set",
-        applies: |path| {
-            is_rust(path)
-                && !is_test(path)
-                && (path.starts_with("crates/") || path.starts_with("relay-bin/src/"))
-        },
+        applies: logs,
         check: |file| log_keys::violations(&file.content),
     },
 ];
@@ -149,6 +146,10 @@ pub(crate) fn run(workspace: &Workspace) -> Tally {
         monitoring::violations(&by_path),
     );
     tally += report(
+        "the operator's table has every log line, with its level and keys",
+        log_table::violations(&by_path, logs),
+    );
+    tally += report(
         "the threat model names tests there are",
         held_by::violations(&by_path),
     );
@@ -169,6 +170,13 @@ fn report(rule: &str, found: Vec<String>) -> Tally {
 
 fn is_rust(path: &str) -> bool {
     path.ends_with(".rs")
+}
+
+/// Whether a file may hold events of the relay.
+fn logs(path: &str) -> bool {
+    is_rust(path)
+        && !is_test(path)
+        && (path.starts_with("crates/") || path.starts_with("relay-bin/src/"))
 }
 
 /// Whether all of a file is test code.

@@ -130,6 +130,19 @@ impl PhoneEndpoint {
         warn!(%server_id, conn_id = %self.phone.conn_id(), %err, "phone_forwarder_marshal_err");
         Step::Close(Close::not_json(self.close_timeout))
     }
+
+    /// Behind a close a frame is discarded. It is told only where nobody holds its server-id any more, and as the
+    /// close is taken up here, once.
+    fn too_late(&self) -> Step {
+        match self.phone.outbox().close_order() {
+            Some(close) if close.cause == Cause::GraceExpired => {
+                let server_id = clip(self.phone.server_id().as_bytes());
+                info!(%server_id, conn_id = %self.phone.conn_id(), "phone_forwarder_no_binary");
+                Step::Close(close)
+            }
+            _ => Step::Continue,
+        }
+    }
 }
 
 impl Endpoint for PhoneEndpoint {
@@ -146,8 +159,9 @@ impl Endpoint for PhoneEndpoint {
             return self.not_json(err);
         }
         match self.phone.forward(frame) {
-            Ok(Forwarded::Room) | Err(ForwardError::Closing) => Step::Continue,
+            Ok(Forwarded::Room) => Step::Continue,
             Ok(Forwarded::Full) => Step::Pause,
+            Err(ForwardError::Closing) => self.too_late(),
             Err(err) => {
                 let server_id = clip(self.phone.server_id().as_bytes());
                 info!(%server_id, conn_id = %self.phone.conn_id(), %err, "phone_forwarder_send_failed");

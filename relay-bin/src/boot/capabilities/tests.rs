@@ -38,17 +38,27 @@ fn o13_all_but_low_ports_is_named_with_its_bit() {
             Some("CAP_CHOWN (bit 0), CAP_DAC_OVERRIDE (bit 1), bit 41"),
         ),
         (
-            (1 << 41) - 1,
-            Some(
-                "CAP_CHOWN (bit 0) to CAP_LINUX_IMMUTABLE (bit 9), \
-                 CAP_NET_BROADCAST (bit 11) to CAP_CHECKPOINT_RESTORE (bit 40)",
-            ),
+            0b111 << 9,
+            Some("CAP_LINUX_IMMUTABLE (bit 9), CAP_NET_BROADCAST (bit 11)"),
+        ),
+        (
+            0b111 << 39 | 1 << 63,
+            Some("CAP_BPF (bit 39), CAP_CHECKPOINT_RESTORE (bit 40), bit 41, bit 63"),
         ),
     ] {
         let expected = named.map(|named| format!("unexpected effective capabilities: {named}"));
         let found = CapabilityMask(mask).only_allowed().err();
         assert_eq!(found.map(|error| error.to_string()), expected, "{mask:x}");
     }
+}
+
+#[test]
+fn o13_all_of_them_fit_into_a_log_line() {
+    let problem = crate::config::ConfigProblem::Capabilities {
+        source: CapabilityError::Unexpected(CapabilityMask(u64::MAX)),
+    };
+    let told = problem.err();
+    assert!(told.ends_with("bit 63") && told.len() <= crate::logging::MAX_OWN_VALUE_LEN);
 }
 
 #[test]

@@ -42,6 +42,25 @@ fn a_domain_means_tls_from_an_authority() {
 }
 
 #[test]
+fn without_a_home_certificates_are_kept_here() {
+    for home in [None, Some(OsString::new())] {
+        let environment = Environment {
+            home,
+            ..Environment::default()
+        };
+        let config = configured_in(&environment, &["--domain=a.example"]).unwrap();
+        let Mode::Tls {
+            certificates: CertificateSource::Acme(acme),
+            ..
+        } = config.mode
+        else {
+            panic!("not from an authority");
+        };
+        assert_eq!(acme.cache, Path::new(".pyrycode-relay/certs"));
+    }
+}
+
+#[test]
 fn the_manifest_of_the_existing_relay_is_understood() {
     let (listen, proxy_protocol, source) = acme(&[
         "--domain",

@@ -1,4 +1,4 @@
-//! Case 9, case 52 and the command line: flags, refusals, exit codes.
+//! Case 9, case 52, the first cases of operations and the command line: flags, refusals, exit codes.
 
 use std::net::TcpListener;
 use std::process::{Output, Stdio};
@@ -12,12 +12,14 @@ use crate::e2e::relay::{Relay, command};
 use crate::e2e::stage::Stage;
 
 pub(super) const ALL: &[Scenario] = &[
-    scenario!(version_is_printed_whatever_else_is_wrong),
+    scenario!(o01_version_is_printed_whatever_else_is_wrong),
     scenario!(help_is_no_error),
-    scenario!(case_09_bad_values_are_refused_with_2),
+    scenario!(o02_without_a_mode_both_are_named),
+    scenario!(o03_an_unknown_flag_gets_the_usage),
+    scenario!(case_09_o06_o15_bad_values_are_refused_with_2),
     scenario!(every_problem_is_reported_at_once),
     scenario!(one_dash_or_two_and_a_value_either_way),
-    scenario!(case_52_a_taken_port_exits_1),
+    scenario!(case_52_o18_a_taken_port_exits_1),
 ];
 
 async fn run(stage: &Stage, args: &[&str], env: &[(&str, &str)]) -> anyhow::Result<Output> {
@@ -58,15 +60,32 @@ async fn expect_refused(stage: &Stage, args: &[&str], named: &[&str]) -> anyhow:
     Ok(())
 }
 
-async fn version_is_printed_whatever_else_is_wrong(stage: &Stage) -> anyhow::Result<()> {
-    let broken = [("PYRYCODE_RELAY_PRODUCTION", "perhaps")];
+async fn o01_version_is_printed_whatever_else_is_wrong(stage: &Stage) -> anyhow::Result<()> {
+    let broken = [
+        ("PYRYCODE_RELAY_PRODUCTION", "perhaps"),
+        ("PYRYCODE_RELAY_SINGLE_INSTANCE", ""),
+        ("PYRYCODE_RELAY_FCM_CREDENTIALS", "{}"),
+        ("FLY_APP_NAME", "x"),
+        ("RUST_LOG", "relay=loud"),
+    ];
+    let relay = stage.relay().await?;
+    let health: serde_json::Value = serde_json::from_slice(&relay.get("/healthz").await?.body)?;
+    let version = health["version"].as_str().context("a version")?;
+    ensure!(!version.is_empty() && !version.contains(char::is_whitespace));
+    relay.started(&[("version", version)]).await?;
     for args in [
         &["--version"] as &[&str],
         &["-version"],
+        &["--version=true"],
         &["--max-connections", "0", "--version"],
+        &[
+            "--insecure-listen=:80",
+            "--https-proxy-protocol",
+            "-version",
+        ],
+        &["--version", "stray", "--bogus"],
     ] {
         let output = run(stage, args, &broken).await?;
-        let stdout = String::from_utf8(output.stdout.clone())?;
         ensure!(
             output.status.code() == Some(0),
             "{args:?} ended with {}: {}",
@@ -74,11 +93,33 @@ async fn version_is_printed_whatever_else_is_wrong(stage: &Stage) -> anyhow::Res
             stderr(&output)
         );
         ensure!(output.stderr.is_empty(), "{args:?}: {}", stderr(&output));
-        let version = stdout.strip_suffix('\n').context("a newline")?;
-        ensure!(
-            !version.is_empty() && !version.contains(char::is_whitespace),
-            "{args:?} printed {stdout:?}"
-        );
+        let stdout = String::from_utf8(output.stdout)?;
+        ensure!(stdout == format!("{version}\n"), "{args:?}: {stdout:?}");
+    }
+    Ok(())
+}
+
+async fn o02_without_a_mode_both_are_named(stage: &Stage) -> anyhow::Result<()> {
+    let both = ["--domain", "--insecure-listen", "level=ERROR", "fix="];
+    for args in [&[] as &[&str], &["--insecure-listen="], &["--domain", ""]] {
+        expect_refused(stage, args, &both).await?;
+    }
+    Ok(())
+}
+
+async fn o03_an_unknown_flag_gets_the_usage(stage: &Stage) -> anyhow::Result<()> {
+    for (args, problem) in [
+        (&["--bogus"] as &[&str], "unknown flag \"bogus\""),
+        (
+            &["--insecure-listen=127.0.0.1:8080", "-bogus=1"],
+            "unknown flag \"bogus\"",
+        ),
+        (&["--max-connections=abc"], "--max-connections"),
+        (&["--https-proxy-protocol=yes"], "want true or false"),
+        (&["--domain"], "--domain needs a value"),
+    ] {
+        let usage = "Usage: pyrycode-relay [flags]";
+        expect_refused(stage, args, &[problem, usage, "\n  --domain"]).await?;
     }
     Ok(())
 }
@@ -91,8 +132,15 @@ async fn help_is_no_error(stage: &Stage) -> anyhow::Result<()> {
             "{flag} ended with {}",
             output.status
         );
+        ensure!(output.stdout.is_empty(), "{flag} wrote to standard output");
         for name in [
+            "domain",
+            "cert-cache",
             "insecure-listen",
+            "https-listen",
+            "http-listen",
+            "https-proxy-protocol",
+            "metrics-listen",
             "max-connections",
             "drain-deadline",
             "queue-memory",
@@ -100,15 +148,17 @@ async fn help_is_no_error(stage: &Stage) -> anyhow::Result<()> {
             "version",
         ] {
             ensure!(
-                stderr(&output).contains(name),
+                stderr(&output).contains(&format!("\n  --{name}")),
                 "{flag} does not mention --{name}"
             );
         }
+        // Whoever turns this on has been told.
+        ensure!(stderr(&output).contains("SPOOF"), "{flag} does not warn");
     }
     Ok(())
 }
 
-async fn case_09_bad_values_are_refused_with_2(stage: &Stage) -> anyhow::Result<()> {
+async fn case_09_o06_o15_bad_values_are_refused_with_2(stage: &Stage) -> anyhow::Result<()> {
     const LISTEN: &str = "--insecure-listen=127.0.0.1:8080";
     expect_refused(stage, &[], &["--insecure-listen"]).await?;
     expect_refused(stage, &[LISTEN, "--bogus"], &["bogus"]).await?;
@@ -185,7 +235,7 @@ async fn one_dash_or_two_and_a_value_either_way(stage: &Stage) -> anyhow::Result
     Ok(())
 }
 
-async fn case_52_a_taken_port_exits_1(stage: &Stage) -> anyhow::Result<()> {
+async fn case_52_o18_a_taken_port_exits_1(stage: &Stage) -> anyhow::Result<()> {
     let addr = ports::free()?;
     let _taken = TcpListener::bind(addr)?;
     let mut relay = Relay::start_at(stage.binary(), addr, &[])?;

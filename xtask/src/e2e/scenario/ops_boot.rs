@@ -1,5 +1,6 @@
 //! What an operator sees of a start: refusals with their fields, exit codes, and lines that tell what is off.
 
+use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
@@ -8,16 +9,29 @@ use rustix::process::Signal;
 use super::Scenario;
 use crate::e2e::log::Fields;
 use crate::e2e::ports;
+use crate::e2e::raw::RawPeer;
 use crate::e2e::relay::{Relay, command};
 use crate::e2e::stage::Stage;
 
 pub(super) const ALL: &[Scenario] = &[
-    scenario!(o07_o09_o11_the_environment_is_judged_with_2),
+    scenario!(o04_flags_of_tls_beside_plain_http_are_refused),
+    scenario!(o05_plain_http_wins_over_a_domain),
+    scenario!(o07_o20_a_switch_is_1_or_absent),
+    scenario!(o08_o09_o11_the_environment_is_judged_with_2),
+    scenario!(o10_o13_what_it_may_do_is_read_from_the_system),
+    scenario!(o14_credentials_are_refused_unseen),
     scenario!(o14_push_off_is_told_once),
+    scenario!(o15_a_listen_address_is_refused_as_typed),
     scenario!(o16_metrics_only_on_loopback),
+    scenario!(o17_an_empty_metrics_address_opens_no_socket),
     scenario!(o19_a_taken_metrics_port_exits_1),
+    scenario!(o19_two_relays_cannot_share_the_default_metrics_port),
     scenario!(a_hangup_does_not_end_a_relay),
 ];
+
+const PRODUCTION: &str = "PYRYCODE_RELAY_PRODUCTION";
+const SINGLE: &str = "PYRYCODE_RELAY_SINGLE_INSTANCE";
+const CREDENTIALS: &str = "PYRYCODE_RELAY_FCM_CREDENTIALS";
 
 type Variables<'v> = &'v [(&'v str, &'v str)];
 
@@ -53,18 +67,69 @@ fn has(problems: &[Fields], key: &str, value: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn o07_o09_o11_the_environment_is_judged_with_2(stage: &Stage) -> anyhow::Result<()> {
-    const PRODUCTION: &str = "PYRYCODE_RELAY_PRODUCTION";
-    const SINGLE: &str = "PYRYCODE_RELAY_SINGLE_INSTANCE";
+/// The only problem with these flags, beside a good listen address that was not bound.
+async fn refusal(
+    stage: &Stage,
+    flags: &[&str],
+    variables: Variables<'_>,
+) -> anyhow::Result<Fields> {
+    let addr = ports::free()?;
+    let listen = format!("--insecure-listen={addr}");
+    let args = [&[&*listen, "--metrics-listen="], flags].concat();
+    let mut problems = refusals(stage, &args, variables).await?;
+    ensure!(problems.len() == 1, "{flags:?}: {problems:?}");
+    ensure!(RawPeer::dial(addr).await.is_err(), "{flags:?} was served");
+    Ok(problems.remove(0))
+}
+
+async fn o04_flags_of_tls_beside_plain_http_are_refused(stage: &Stage) -> anyhow::Result<()> {
+    for flag in [
+        "--http-listen=:80",
+        "--https-listen=:443",
+        "--https-proxy-protocol",
+        "--https-proxy-protocol=false",
+    ] {
+        let told = refusal(stage, &[flag], &[]).await?;
+        let name = flag.split('=').next().unwrap_or(flag);
+        let err = told.get("err").unwrap_or_default();
+        ensure!(err.contains(name) && told.get("fix").is_some(), "{told:?}");
+    }
+    Ok(())
+}
+
+async fn o05_plain_http_wins_over_a_domain(stage: &Stage) -> anyhow::Result<()> {
+    let relay = stage.relay_with(&["--domain=relay.example.com"]).await?;
+    let listen = relay.addr().to_string();
+    let fields = [("mode", "insecure"), ("listen", listen.as_str())];
+    let started = relay.started(&fields).await?;
+    ensure!(started.get("domain").is_none(), "{started:?}");
+    relay.get("/healthz").await?.expect(200)
+}
+
+async fn o07_o20_a_switch_is_1_or_absent(stage: &Stage) -> anyhow::Result<()> {
+    for value in ["", "0", "true", " 1", "1 "] {
+        for variable in [PRODUCTION, SINGLE] {
+            let told = refusal(stage, &[], &[(variable, value)]).await?;
+            let reason = format!("malformed-value: expected \"1\", got {value:?}");
+            ensure!(told.get("env_var") == Some(variable), "{told:?}");
+            ensure!(told.get("reason") == Some(reason.as_str()), "{told:?}");
+        }
+    }
+    Ok(())
+}
+
+async fn o08_o09_o11_the_environment_is_judged_with_2(stage: &Stage) -> anyhow::Result<()> {
     let listen = format!("--insecure-listen={}", ports::free()?);
     let args = [listen.as_str(), "--metrics-listen="];
 
-    let typos = refusals(stage, &args, &[(PRODUCTION, "true"), (SINGLE, " 1")]).await?;
-    ensure!(typos.len() == 2, "{typos:?}");
-    has(&typos, "env_var", PRODUCTION)?;
-    has(&typos, "env_var", SINGLE)?;
-    let reason = "malformed-value: expected \"1\", got \"true\"";
-    has(&typos, "reason", reason)?;
+    let planted = "planted-credential";
+    let typos = [(CREDENTIALS, planted), (SINGLE, " 1"), (PRODUCTION, "true")];
+    let typos = refusals(stage, &args, &typos).await?;
+    let named: Vec<_> = typos
+        .iter()
+        .filter_map(|told| told.get("env_var"))
+        .collect();
+    ensure!(named == [PRODUCTION, SINGLE, CREDENTIALS], "{typos:?}");
 
     let production = refusals(stage, &args, &[(PRODUCTION, "1")]).await?;
     has(&production, "env_var", PRODUCTION)?;
@@ -77,12 +142,70 @@ async fn o07_o09_o11_the_environment_is_judged_with_2(stage: &Stage) -> anyhow::
         let err = fields.get("err").unwrap_or_default();
         err.contains("multi-instance deploy detected") && err.contains(SINGLE)
     }));
+    Ok(())
+}
 
-    let planted = "planted-credential";
-    let key = [("PYRYCODE_RELAY_FCM_CREDENTIALS", planted)];
-    let credentials = refusals(stage, &args, &key).await?;
-    has(&credentials, "env_var", "PYRYCODE_RELAY_FCM_CREDENTIALS")?;
-    ensure!(!format!("{credentials:?}").contains(planted));
+/// The relay inherits what this process is and may do.
+async fn o10_o13_what_it_may_do_is_read_from_the_system(stage: &Stage) -> anyhow::Result<()> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let mask = u64::from_str_radix(mask.context("a CapEff line")?.trim(), 16)?;
+    let unexpected = mask & !(1 << 10);
+    let is_root = rustix::process::geteuid().is_root();
+
+    let relay = stage.relay().await?;
+    let warned = relay.log().count("more privileges than a relay needs");
+    ensure!(warned == usize::from(unexpected != 0), "{warned} warnings");
+
+    let problems = refusals(
+        stage,
+        &["--insecure-listen=127.0.0.1:1"],
+        &[(PRODUCTION, "1")],
+    )
+    .await?;
+    let root = problems
+        .iter()
+        .find(|told| told.get("effective_uid") == Some("0"));
+    ensure!(root.is_some() == is_root, "{problems:?}");
+    let errs = problems.iter().filter_map(|told| told.get("err"));
+    let named = errs
+        .filter(|err| err.contains("capabilities"))
+        .collect::<String>();
+    for bit in (0..u64::BITS).filter(|bit| mask >> bit & 1 == 1) {
+        let is_named = named.contains(&format!("(bit {bit})"));
+        ensure!(is_named == (bit != 10), "bit {bit} of {mask:x}: {named}");
+    }
+    ensure!(named.is_empty() == (unexpected == 0), "{named}");
+    Ok(())
+}
+
+async fn o14_credentials_are_refused_unseen(stage: &Stage) -> anyhow::Result<()> {
+    let garbage = "-----BEGIN PRIVATE KEY-----\\nplanted\\n-----END PRIVATE KEY-----\\n";
+    let key = |kind: &str, pem: &str| {
+        format!(r#"{{"type":"{kind}","client_email":"planted","private_key":"{pem}"}}"#)
+    };
+    for value in [
+        String::new(),
+        "{}".to_owned(),
+        "planted".to_owned(),
+        key("planted", garbage),
+        key("service_account", garbage),
+    ] {
+        for format in ["logfmt", "json"] {
+            let output = command(stage.binary())
+                .args(["--insecure-listen=127.0.0.1:1", "--metrics-listen="])
+                .args(["--log-format", format])
+                .env(CREDENTIALS, &value)
+                .env("RUST_LOG", "trace")
+                .stdout(Stdio::piped())
+                .output()
+                .await?;
+            let stderr = String::from_utf8(output.stderr)?;
+            ensure!(output.status.code() == Some(2), "{value}: {stderr}");
+            ensure!(stderr.contains(CREDENTIALS) && output.stdout.is_empty());
+            ensure!(!stderr.contains("planted"), "{stderr}");
+        }
+    }
     Ok(())
 }
 
@@ -95,6 +218,16 @@ async fn o14_push_off_is_told_once(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn o15_a_listen_address_is_refused_as_typed(stage: &Stage) -> anyhow::Result<()> {
+    for addr in ["notaport", "127.0.0.1", ":0", ":99999", ":http", ":-1"] {
+        let flags = ["--insecure-listen", addr, "--metrics-listen="];
+        let problems = refusals(stage, &flags, &[]).await?;
+        ensure!(problems.len() == 1, "{problems:?}");
+        has(&problems, "addr", addr)?;
+    }
+    Ok(())
+}
+
 async fn o16_metrics_only_on_loopback(stage: &Stage) -> anyhow::Result<()> {
     let listen = format!("--insecure-listen={}", ports::free()?);
     for addr in [
@@ -102,7 +235,9 @@ async fn o16_metrics_only_on_loopback(stage: &Stage) -> anyhow::Result<()> {
         ":9090",
         "0.0.0.0:9090",
         "192.168.1.10:9090",
+        "[2001:db8::1]:9090",
         "127.0.0.1:0",
+        "127.0.0.1",
     ] {
         let flag = format!("--metrics-listen={addr}");
         let problems = refusals(stage, &[&listen, &flag], &[]).await?;
@@ -111,20 +246,46 @@ async fn o16_metrics_only_on_loopback(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn o17_an_empty_metrics_address_opens_no_socket(stage: &Stage) -> anyhow::Result<()> {
+    let metrics = ports::free()?;
+    let flag = format!("--metrics-listen={metrics}");
+    let with = stage.relay_with(&[&flag]).await?;
+    let both = [with.addr().port(), metrics.port()];
+    ensure!(with.ports()? == both.into(), "{:?}", with.ports()?);
+    let without = stage.relay_with(&["--metrics-listen="]).await?;
+    let one = [without.addr().port()];
+    ensure!(without.ports()? == one.into(), "{:?}", without.ports()?);
+    Ok(())
+}
+
 async fn o19_a_taken_metrics_port_exits_1(stage: &Stage) -> anyhow::Result<()> {
     let metrics = ports::free()?;
     let flag = format!("--metrics-listen={metrics}");
     let _first = stage.relay_with(&[&flag]).await?;
     let mut second = Relay::start(stage.binary(), &[&flag])?;
-    let (status, _) = second.exit().await?;
+    expect_taken(&mut second, metrics).await
+}
+
+/// Whoever holds the port, this process or another.
+async fn o19_two_relays_cannot_share_the_default_metrics_port(stage: &Stage) -> anyhow::Result<()> {
+    let metrics = SocketAddr::from(([127, 0, 0, 1], 9090));
+    let _held = TcpListener::bind(metrics);
+    let mut relay = Relay::start_as_is(stage.binary())?;
+    expect_taken(&mut relay, metrics).await
+}
+
+async fn expect_taken(relay: &mut Relay, addr: SocketAddr) -> anyhow::Result<()> {
+    let (status, _) = relay.exit().await?;
     ensure!(status.code() == Some(1), "ended with {status}");
-    let lines = second.log().lines();
+    let lines = relay.log().lines();
     let failed = lines
         .iter()
         .map(|line| Fields::of(line))
         .find(|line| line.get("msg") == Some("listener failed"))
         .with_context(|| format!("no `listener failed` in {lines:?}"))?;
-    ensure!(failed.get("addr") == Some(metrics.to_string().as_str()));
+    ensure!(failed.get("level") == Some("ERROR"), "{failed:?}");
+    ensure!(failed.get("addr") == Some(addr.to_string().as_str()));
+    ensure!(RawPeer::dial(relay.addr()).await.is_err(), "it serves");
     Ok(())
 }
 

@@ -20,20 +20,20 @@ impl Issuer {
     pub(super) async fn issue(&mut self, place: usize) {
         let start = clock::instant();
         let result = self.order(place).await;
-        let duration = clock::instant().saturating_duration_since(start);
+        let duration = millis(clock::instant().saturating_duration_since(start));
         let now = clock::now();
         let Some(domain) = self.domains.get_mut(place) else {
             return;
         };
         match result {
             Ok((issued, validity, renewal_id)) => {
-                tracing::info!(domain = domain.name, ?duration, "certificate issued");
+                tracing::info!(domain = domain.name, duration, "certificate issued");
                 domain.schedule.issued(validity, now);
                 domain.renewal_id = renewal_id;
                 domain.unstored = Some(issued);
             }
             Err(failure) => {
-                tracing::warn!(domain = domain.name, err = %failure, ?duration, "certificate not issued");
+                tracing::warn!(domain = domain.name, err = %failure, duration, "certificate not issued");
                 if failure.is_account_lost {
                     self.account = Known::Lost;
                 }
@@ -165,4 +165,9 @@ impl Issuer {
             (window, ask_again)
         }))
     }
+}
+
+/// As the relay's other lines write durations: `152.3ms`.
+fn millis(duration: Duration) -> String {
+    format!("{:.1}ms", duration.as_secs_f64() * 1000.0)
 }

@@ -1,6 +1,7 @@
 //! What becomes of a server-id, and of its phones, when its binary has gone.
 
 use super::*;
+use crate::testing::log;
 
 async fn left_alone(relay: &mut Relay) -> Client {
     let mut binary = relay.upgrade(server("6f1c")).await;
@@ -68,4 +69,25 @@ async fn c37_a_reclaim_at_the_last_moment_is_never_undone_by_the_old_timer() {
     });
     assert!(later.await.is_err(), "nothing but pings");
     assert_eq!(relay.registry.stats().grace_expiries, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c35_a_frame_behind_the_end_of_grace_is_told_once() {
+    let (lines, _capture) = log::capture();
+    let mut relay = Relay::new();
+    let mut phone = left_alone(&mut relay).await;
+    // Sent before the phone's task hears that its server-id was given up.
+    phone.send([text("1"), text("2")].concat()).await;
+    relay.registry.tick(clock::now() + 31 * SECOND);
+    assert_eq!(phone.recv().await, Frame::close(1000, ""));
+    let told = lines.of("phone_forwarder_no_binary");
+    let [line] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert!(line.contains("INFO"), "{line}");
+    assert!(
+        line.contains("server_id=6f1c") && line.contains("conn_id=client-"),
+        "{line}"
+    );
+    assert!(!line.contains("err="), "{line}");
 }

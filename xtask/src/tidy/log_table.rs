@@ -1,0 +1,247 @@
+//! The operator's table of log lines is what the code writes: every event, with its level and its keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::links::Files;
+use super::log_keys;
+
+const DOCUMENT: &str = "docs/OPERATIONS.md";
+
+/// How the tables of log lines begin.
+const HEADING: &str = "| `msg` | Level | Keys |";
+
+/// Joins any line about a binary; its table says so once.
+const ON_MANY: &str = "suppressed";
+
+/// One row: events that share a level, and all their keys.
+#[derive(Debug)]
+struct Row<'d> {
+    line: usize,
+    messages: Vec<&'d str>,
+    level: &'d str,
+    keys: BTreeSet<&'d str>,
+}
+
+/// Where the code and the table differ. `is_source` tells the files that log.
+pub(super) fn violations(files: &Files<'_>, is_source: impl Fn(&str) -> bool) -> Vec<String> {
+    let rows = rows(files.get(DOCUMENT).copied().unwrap_or_default());
+    if rows.is_empty() {
+        return vec![format!("{DOCUMENT} has no table of log lines")];
+    }
+    let mut written: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (path, source) in files.iter().filter(|(path, _)| is_source(path)) {
+        for event in log_keys::events(source) {
+            if matches!(event.level.as_str(), "DEBUG" | "TRACE") {
+                continue;
+            }
+            let is_told = |row: &Row<'_>| row.messages.contains(&event.message.as_str());
+            if !rows.iter().any(is_told) {
+                let (line, message) = (event.line, &event.message);
+                found.push(format!(
+                    "{path}:{line}: {DOCUMENT} has no row for `{message}`"
+                ));
+            }
+            let (levels, keys) = written.entry(event.message).or_default();
+            levels.insert(event.level);
+            keys.extend(event.keys);
+        }
+    }
+    for row in &rows {
+        found.extend(differences(row, &written));
+    }
+    found
+}
+
+fn differences(
+    row: &Row<'_>,
+    written: &BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut all_keys = BTreeSet::new();
+    for message in &row.messages {
+        let Some((levels, keys)) = written.get(*message) else {
+            found.push(format!("nothing logs `{message}`"));
+            continue;
+        };
+        if levels.iter().any(|level| level != row.level) {
+            found.push(format!("`{message}` is logged as {levels:?}"));
+        }
+        all_keys.extend(keys.iter().map(String::as_str));
+    }
+    if !row.keys.contains(ON_MANY) {
+        all_keys.remove(ON_MANY);
+    }
+    if found.is_empty() && all_keys != row.keys {
+        found.push(format!("{:?} has the keys {all_keys:?}", row.messages));
+    }
+    let line = row.line;
+    found
+        .into_iter()
+        .map(|text| format!("{DOCUMENT}:{line}: {text}"))
+        .collect()
+}
+
+fn rows(document: &str) -> Vec<Row<'_>> {
+    let mut is_table = false;
+    let mut rows = Vec::new();
+    for (line, text) in (1..).zip(document.lines()) {
+        is_table = text.starts_with(HEADING) || (is_table && text.starts_with('|'));
+        let mut cells = text.split('|').skip(1);
+        let (Some(messages), Some(level), Some(keys)) = (cells.next(), cells.next(), cells.next())
+        else {
+            continue;
+        };
+        if is_table && !text.starts_with(HEADING) && !text.starts_with("|--") {
+            rows.push(Row {
+                line,
+                messages: quoted(messages).collect(),
+                level: level.trim(),
+                keys: quoted(keys).collect(),
+            });
+        }
+    }
+    rows
+}
+
+fn quoted(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = "| `msg` | Level | Keys | When |\n|---|---|---|---|\n\
+        | `came` | INFO | `conn_id` `err` | |\n| `went`, `left` | WARN | `path` | |\n\n| `x` | INFO | – | |\n";
+
+    fn check(source: &str, expected: &[&str]) {
+        let files = Files::from([(DOCUMENT, TABLE), ("a.rs", source)]);
+        assert_eq!(
+            violations(&files, |path| path == "a.rs"),
+            expected,
+            "{source}"
+        );
+    }
+
+    #[test]
+    fn code_and_table_agree() {
+        check(
+            "info!(%conn_id, err = 1, suppressed, \"came\"); warn!(path, \"went\"); \
+             warn!(\"left\"); debug!(x, \"more\");",
+            &[],
+        );
+        check(
+            "info!(conn_id, \"came\");\ninfo!(path, \"went\");\nwarn!(\"gone\");",
+            &[
+                "a.rs:3: docs/OPERATIONS.md has no row for `gone`",
+                "docs/OPERATIONS.md:3: [\"came\"] has the keys {\"conn_id\"}",
+                "docs/OPERATIONS.md:4: `went` is logged as {\"INFO\"}",
+                "docs/OPERATIONS.md:4: nothing logs `left`",
+            ],
+        );
+        let none = Files::from([("a.rs", "")]);
+        let told = "docs/OPERATIONS.md has no table of log lines";
+        assert_eq!(violations(&none, |_| true), [told]);
+    }
+
+    /// The contract with the service this relay replaces: operators search for these.
+    #[test]
+    fn o52_every_event_of_the_contract_is_there_with_its_level_and_keys() {
+        let rows = rows(include_str!("../../../docs/OPERATIONS.md"));
+        for (message, level, keys) in [
+            ("server_claimed", "INFO", "server_id binary_version remote"),
+            ("server_id_takeover", "INFO", "server_id remote"),
+            ("server_id_conflict", "INFO", "server_id remote"),
+            ("server_released", "INFO", "server_id"),
+            (
+                "phone_registered",
+                "INFO",
+                "server_id conn_id device_name remote",
+            ),
+            ("phone_register_no_server", "INFO", "server_id remote"),
+            ("phone_register_at_cap", "INFO", "server_id remote"),
+            ("phone_unregistered", "INFO", "server_id conn_id"),
+            (
+                "phone_close_notice_send_failed",
+                "INFO",
+                "server_id conn_id close_code err",
+            ),
+            ("phone_forwarder_read_end", "INFO", "server_id conn_id err"),
+            (
+                "phone_forwarder_send_failed",
+                "INFO",
+                "server_id conn_id err",
+            ),
+            ("phone_forwarder_no_binary", "INFO", "server_id conn_id"),
+            (
+                "phone_forwarder_marshal_err",
+                "WARN",
+                "server_id conn_id err",
+            ),
+            (
+                "binary_forwarder_read_end",
+                "INFO",
+                "server_id binary_conn_id err",
+            ),
+            (
+                "binary_forwarder_unmarshal_err",
+                "WARN",
+                "server_id binary_conn_id err",
+            ),
+            (
+                "binary_forwarder_unknown_conn_id",
+                "WARN",
+                "server_id conn_id",
+            ),
+            (
+                "binary_forwarder_phone_enqueue_failed",
+                "INFO",
+                "server_id conn_id err",
+            ),
+            (
+                "binary_forwarder_phone_send_failed",
+                "INFO",
+                "server_id conn_id err",
+            ),
+            (
+                "binary_forwarder_close_frame_send_failed",
+                "INFO",
+                "server_id conn_id close_code err",
+            ),
+            (
+                "binary_forwarder_phone_closed",
+                "INFO",
+                "server_id conn_id close_code",
+            ),
+            (
+                "binary_forwarder_push_wake_dropped",
+                "WARN",
+                "server_id binary_conn_id err",
+            ),
+            (
+                "push_wake_sent",
+                "INFO",
+                "server_id token_fp duration fcm_message_id",
+            ),
+            (
+                "push_wake_send_failed",
+                "WARN",
+                "server_id token_fp duration err",
+            ),
+            ("rate_limited", "WARN", "remote"),
+            ("conn_cap_reached", "WARN", "path remote"),
+            ("tightened cert cache dir perms", "INFO", "path from to"),
+            ("starting metrics listener", "INFO", "listen"),
+            ("listener failed", "ERROR", "addr err"),
+            ("listener error; draining", "ERROR", ""),
+            ("shutdown signal received; draining", "INFO", ""),
+        ] {
+            let row = rows.iter().find(|row| row.messages == [message]);
+            let row = row.unwrap_or_else(|| panic!("no row for {message}"));
+            assert_eq!(row.level, level, "{message}");
+            let keys: BTreeSet<_> = keys.split_whitespace().collect();
+            assert_eq!(row.keys, keys, "{message}");
+        }
+    }
+}
