@@ -11,6 +11,7 @@ use relay_bin::config::Environment;
 use relay_bin::exit::Exit;
 use tokio::net::TcpStream;
 
+use crate::executable;
 use crate::harness::{Relay, exit_of, free_addr};
 use crate::http::{self, send_to_host};
 use crate::scratch::Scratch;
@@ -106,9 +107,22 @@ async fn o34_port_80_wants_no_proxy_header() {
 async fn o64_a_taken_port_80_exits_1_and_nothing_stays_bound() {
     let scratch = Scratch::new();
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (https, taken) = (free_addr(), holder.local_addr().unwrap());
-    let args = args(scratch.path(), https, taken, free_addr());
-    let args: Vec<_> = args.iter().map(String::as_str).collect();
-    assert_eq!(exit_of(Environment::default(), &args).await, Exit::Failure);
-    assert!(TcpStream::connect(https).await.is_err());
+    let (https, taken, metrics) = (free_addr(), holder.local_addr().unwrap(), free_addr());
+    let mut args = args(scratch.path(), https, taken, metrics);
+    args.push("--log-format=json".to_owned());
+    let output = executable::run(&[], &args).await;
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8(output.stderr).unwrap();
+    let log: Vec<_> = log.lines().map(str::to_owned).collect();
+    let failed = executable::events(&log, &["listener failed"]);
+    assert_eq!(failed.len(), 1, "{log:#?}");
+    assert_eq!(failed[0]["level"], "ERROR");
+    assert_eq!(failed[0]["addr"], taken.to_string());
+    assert!(failed[0]["err"].is_string());
+    for once in ["listener error; draining", "shutdown complete"] {
+        assert_eq!(executable::events(&log, &[once]).len(), 1, "{once}");
+    }
+    for addr in [https, metrics] {
+        assert!(TcpStream::connect(addr).await.is_err());
+    }
 }

@@ -14,14 +14,21 @@ mod boot;
 #[path = "../../../crates/relay-tls/tests/pebble/ca.rs"]
 mod ca;
 mod drain;
+mod executable;
+#[path = "../../../crates/relay-push/tests/push/google.rs"]
+mod google;
 mod harness;
 mod http;
+#[path = "../../../crates/relay-push/src/testing.rs"]
+mod key;
 mod limits;
 mod metrics;
+mod page;
 mod pebble;
 mod peers;
 #[path = "../../../crates/relay-tls/tests/pebble/port.rs"]
 mod port;
+mod prometheus;
 mod promtool;
 mod push;
 mod scratch;

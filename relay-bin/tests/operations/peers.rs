@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -37,16 +38,23 @@ pub(crate) async fn close_code(peer: Peer) -> u16 {
 }
 
 /// The same for any stream.
-pub(crate) async fn close_code_of<S>(mut peer: WebSocketStream<S>) -> u16
+pub(crate) async fn close_code_of<S>(peer: WebSocketStream<S>) -> u16
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    Box::pin(close_frame_of(peer)).await.code.into()
+}
+
+/// The close frame, its reason included.
+pub(crate) async fn close_frame_of<S>(mut peer: WebSocketStream<S>) -> CloseFrame
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     loop {
         match peer.next().await {
             Some(Ok(Message::Close(Some(close)))) => {
-                let code = close.code.into();
                 while let Some(Ok(_)) = peer.next().await {}
-                return code;
+                return close;
             }
             Some(Ok(_)) => {}
             other => panic!("no close frame: {other:?}"),
