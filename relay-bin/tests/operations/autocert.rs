@@ -126,3 +126,37 @@ async fn o64_a_taken_port_80_exits_1_and_nothing_stays_bound() {
         assert!(TcpStream::connect(addr).await.is_err());
     }
 }
+
+/// The image runs as 65532, and a volume may be mounted as somebody else left it.
+///
+/// Only root can be somebody else; everybody else can shut themselves out.
+#[tokio::test]
+async fn o65_a_cache_that_is_of_no_use_to_us_exits_1_and_nothing_is_written_elsewhere() {
+    let scratch = Scratch::new();
+    let cache = scratch.path().join("volume");
+    fs::create_dir(&cache).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    let (uid, modes) = if is_root {
+        (Some(65_532), [0o755, 0o700])
+    } else {
+        (None, [0, 0o300])
+    };
+    for shut in modes {
+        fs::set_permissions(&cache, fs::Permissions::from_mode(shut)).unwrap();
+        let mut args = args(&cache, free_addr(), free_addr(), free_addr());
+        args.push("--log-format=json".to_owned());
+        let output = executable::run_as(uid, &scratch, &args).await;
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{shut:o}: {log}");
+        let log: Vec<_> = log.lines().map(str::to_owned).collect();
+        let failed = executable::events(&log, &["tls setup failed"]);
+        assert_eq!(failed.len(), 1, "{log:#?}");
+        let err = failed[0]["err"].as_str().unwrap();
+        assert!(err.contains(cache.to_str().unwrap()), "{err}");
+        assert_eq!(mode(&cache), shut, "left alone");
+        fs::set_permissions(&cache, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+    }
+    // The executable, and the cache.
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 2);
+}

@@ -14,6 +14,9 @@ use tokio::time::timeout;
 use crate::harness::{PATIENCE, free_addr};
 use crate::http::try_get;
 use crate::page;
+use crate::scratch::Scratch;
+
+const EXECUTABLE: &str = env!("CARGO_BIN_EXE_pyrycode-relay");
 
 /// A running relay; killed when dropped.
 pub(crate) struct Executable {
@@ -32,7 +35,7 @@ pub(crate) struct Ended {
 }
 
 fn command(environment: &[(&str, &str)], args: &[String]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pyrycode-relay"));
+    let mut command = Command::new(EXECUTABLE);
     command
         .args(args)
         .env_clear()
@@ -40,6 +43,26 @@ fn command(environment: &[(&str, &str)], args: &[String]) -> Command {
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command
+}
+
+/// As [`run`], as this user if one is given, who can reach a copy in `scratch`; at home there.
+pub(crate) async fn run_as(uid: Option<u32>, scratch: &Scratch, args: &[String]) -> Output {
+    let copy = scratch.path().join("pyrycode-relay");
+    // By another process: what this one has open for writing, a child of a neighbouring test may hold.
+    let copied = Command::new("cp").arg(EXECUTABLE).arg(&copy).status().await;
+    assert!(copied.unwrap().success());
+    let mut command = Command::new(copy);
+    command
+        .args(args)
+        .env_clear()
+        .env("HOME", scratch.path())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    if let Some(uid) = uid {
+        command.uid(uid).gid(uid);
+    }
+    let output = timeout(PATIENCE, command.output()).await;
+    output.expect("it ends by itself").unwrap()
 }
 
 /// Runs to the end by itself.
