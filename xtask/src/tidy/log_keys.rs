@@ -64,26 +64,51 @@ const SPAN_MACROS: &[&str] = &[
 /// Events and spans of `content` that break the rule.
 pub(super) fn violations(content: &str) -> Vec<Violation> {
     let tokens = tokens(content);
-    let mut found = Vec::new();
-    for at in 0..tokens.len() {
+    calls(&tokens)
+        .flat_map(|(name, arguments)| {
+            let wrong = call(arguments, is_span(name)).into_iter();
+            wrong.map(|text| Violation::at(name.line, text))
+        })
+        .collect()
+}
+
+/// The level and the message of every event in `content` at INFO and above.
+pub(super) fn messages(content: &str) -> Vec<(&'static str, String)> {
+    const TOLD: &[(&str, &str)] = &[("info", "INFO"), ("warn", "WARN"), ("error", "ERROR")];
+    let tokens = tokens(content);
+    let events = calls(&tokens).filter_map(|(name, arguments)| {
+        let (_, level) = TOLD.iter().find(|(told, _)| name.is(told))?;
+        let message =
+            split_at_commas(arguments)
+                .into_iter()
+                .find_map(|argument| match argument {
+                    [message] if message.kind == Kind::Str => Some(message.text),
+                    _ => None,
+                })?;
+        Some((*level, message.trim_matches('"').to_owned()))
+    });
+    events.collect()
+}
+
+fn is_span(name: &Token<'_>) -> bool {
+    SPAN_MACROS.contains(&name.text)
+}
+
+/// Every call of a macro that makes an event or a span, and its arguments.
+fn calls<'t, 's>(
+    tokens: &'t [Token<'s>],
+) -> impl Iterator<Item = (&'t Token<'s>, &'t [Token<'s>])> {
+    (0..tokens.len()).filter_map(|at| {
         let [name, bang, open, ..] = &tokens[at..] else {
-            break;
+            return None;
         };
-        let span = SPAN_MACROS.contains(&name.text);
-        let called = name.kind == Kind::Ident
+        let is_call = name.kind == Kind::Ident
             && bang.is("!")
             && open.kind == Kind::Punct
             && matches!(open.text, "(" | "{" | "[");
-        if called && (span || MACROS.contains(&name.text)) {
-            let arguments = &tokens[at + 3..closing(&tokens, at + 2)];
-            found.extend(
-                call(arguments, span)
-                    .into_iter()
-                    .map(|text| Violation::at(name.line, text)),
-            );
-        }
-    }
-    found
+        let is_ours = is_span(name) || MACROS.contains(&name.text);
+        (is_call && is_ours).then(|| (name, &tokens[at + 3..closing(tokens, at + 2)]))
+    })
 }
 
 /// What is wrong with the arguments of one call.

@@ -7,6 +7,7 @@ mod held_by;
 mod links;
 pub(crate) mod log_keys;
 pub(crate) mod monitoring;
+mod operations;
 pub(crate) mod promql;
 mod source;
 mod text;
@@ -151,6 +152,10 @@ pub(crate) fn run(workspace: &Workspace) -> Tally {
     tally += report(
         "the threat model names tests there are",
         held_by::violations(&by_path),
+    );
+    tally += report(
+        "the operator's tables name every flag, series and log line there is",
+        operations::violations(&by_path),
     );
     tally += report(
         "crates depend only on what they may",
