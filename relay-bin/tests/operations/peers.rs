@@ -81,6 +81,7 @@ pub(crate) async fn connect_with(
     headers.insert("x-pyrycode-token", token.parse().unwrap());
     headers.insert("user-agent", agent.parse().unwrap());
     let tcp = TcpStream::connect(addr).await.unwrap();
+    tcp.set_nodelay(true).unwrap();
     client_async(request, tcp).await.unwrap().0
 }
 
@@ -93,6 +94,8 @@ async fn connect(
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
     let tcp = socket.connect(addr).await?;
+    // Two small messages in a row would wait for an acknowledgement.
+    tcp.set_nodelay(true)?;
     let mut request = format!("ws://{addr}{path}").into_client_request()?;
     for (name, value) in [
         ("x-pyrycode-server", server_id),
