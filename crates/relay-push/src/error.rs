@@ -90,6 +90,11 @@ impl SendError {
         }
     }
 
+    /// Whether nobody answered, so that the reason may be on this side.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        matches!(self, Self::Call(_) | Self::TokenFetch(FetchError::Call(_)))
+    }
+
     /// How long the other side asked to be left alone.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {

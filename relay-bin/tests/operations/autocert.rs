@@ -12,6 +12,7 @@ use relay_bin::exit::Exit;
 use rustls::version::{TLS12, TLS13};
 use tokio::net::TcpStream;
 
+use crate::executable;
 use crate::harness::{Relay, exit_of, free_addr};
 use crate::http::{self, send_to_host};
 use crate::process::Process;
@@ -203,9 +204,56 @@ async fn o34_port_80_wants_no_proxy_header() {
 async fn o64_a_taken_port_80_exits_1_and_nothing_stays_bound() {
     let scratch = Scratch::new();
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (https, taken) = (free_addr(), holder.local_addr().unwrap());
-    let args = args(scratch.path(), https, taken, free_addr());
-    let args: Vec<_> = args.iter().map(String::as_str).collect();
-    assert_eq!(exit_of(Environment::default(), &args).await, Exit::Failure);
-    assert!(TcpStream::connect(https).await.is_err());
+    let (https, taken, metrics) = (free_addr(), holder.local_addr().unwrap(), free_addr());
+    let mut args = args(scratch.path(), https, taken, metrics);
+    args.push("--log-format=json".to_owned());
+    let output = executable::run(&[], &args).await;
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8(output.stderr).unwrap();
+    let log: Vec<_> = log.lines().map(str::to_owned).collect();
+    let failed = executable::events(&log, &["listener failed"]);
+    assert_eq!(failed.len(), 1, "{log:#?}");
+    assert_eq!(failed[0]["level"], "ERROR");
+    assert_eq!(failed[0]["addr"], taken.to_string());
+    assert!(failed[0]["err"].is_string());
+    for once in ["listener error; draining", "shutdown complete"] {
+        assert_eq!(executable::events(&log, &[once]).len(), 1, "{once}");
+    }
+    for addr in [https, metrics] {
+        assert!(TcpStream::connect(addr).await.is_err());
+    }
+}
+
+/// The image runs as 65532, and a volume may be mounted as somebody else left it.
+///
+/// Only root can be somebody else; everybody else can shut themselves out.
+#[tokio::test]
+async fn o65_a_cache_that_is_of_no_use_to_us_exits_1_and_nothing_is_written_elsewhere() {
+    let scratch = Scratch::new();
+    let cache = scratch.path().join("volume");
+    fs::create_dir(&cache).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    let (uid, modes) = if is_root {
+        (Some(65_532), [0o755, 0o700])
+    } else {
+        (None, [0, 0o300])
+    };
+    for shut in modes {
+        fs::set_permissions(&cache, fs::Permissions::from_mode(shut)).unwrap();
+        let mut args = args(&cache, free_addr(), free_addr(), free_addr());
+        args.push("--log-format=json".to_owned());
+        let output = executable::run_as(uid, &scratch, &args).await;
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{shut:o}: {log}");
+        let log: Vec<_> = log.lines().map(str::to_owned).collect();
+        let failed = executable::events(&log, &["tls setup failed"]);
+        assert_eq!(failed.len(), 1, "{log:#?}");
+        let err = failed[0]["err"].as_str().unwrap();
+        assert!(err.contains(cache.to_str().unwrap()), "{err}");
+        assert_eq!(mode(&cache), shut, "left alone");
+        fs::set_permissions(&cache, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+    }
+    // The executable, and the cache.
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 2);
 }

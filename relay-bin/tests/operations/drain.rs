@@ -7,8 +7,9 @@ use relay_bin::Signal;
 use relay_bin::exit::Exit;
 use tokio::net::TcpStream;
 
+use crate::executable::{Executable, events};
 use crate::harness::Relay;
-use crate::peers::{binary, close_code, phone};
+use crate::peers::{binary, close_code, close_frame_of, phone};
 
 #[expect(
     clippy::disallowed_methods,
@@ -37,6 +38,39 @@ async fn o61_every_peer_reads_1001_and_the_exit_is_0() {
     }
     assert_eq!(relay.exit().await, Exit::Ok);
     assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn o61_the_executable_drains_on_either_signal_and_tells_it_once() {
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+        let relay = Executable::start(&[], &["--log-format=json"]).await;
+        let binary = binary(relay.addr, "s").await;
+        relay
+            .metric_becomes("pyrycode_relay_connected_binaries", 1.0)
+            .await;
+        let phone = phone(relay.addr, "s").await;
+        relay
+            .metric_becomes("pyrycode_relay_connected_phones", 1.0)
+            .await;
+        let (addr, start) = (relay.addr, now());
+        relay.signal(signal);
+        for peer in [phone, binary] {
+            let close = close_frame_of(peer).await;
+            assert_eq!((close.code.into(), &*close.reason), (1001, "shutting down"));
+        }
+        let ended = relay.exit().await;
+        assert_eq!(ended.code, Some(0));
+        assert!(start.elapsed() < Duration::from_secs(2));
+        let refused = TcpStream::connect(addr).await.unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+        for once in ["shutdown signal received; draining", "shutdown complete"] {
+            assert_eq!(events(&ended.log, &[once]).len(), 1, "{once}");
+        }
+        let complete = &events(&ended.log, &["shutdown complete"])[0];
+        for (key, value) in [("binaries", 1), ("phones", 1), ("closed", 2), ("cut", 0)] {
+            assert_eq!(complete[key], value, "{complete}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use relay_bin::{Signal, run_in};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::http;
+use crate::{http, page};
 
 /// Nothing here takes that long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -123,26 +123,12 @@ impl Relay {
 
     /// One sample of the metrics page.
     pub(crate) async fn metric(&self, series: &str) -> f64 {
-        let page = http::get(self.metrics, "/metrics").await.body;
-        let sample = page
-            .lines()
-            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        sample
-            .unwrap_or_else(|| panic!("no {series} in\n{page}"))
-            .parse()
-            .unwrap()
+        page::sample(self.metrics, series).await
     }
 
     /// Waits until a sample has this value.
     pub(crate) async fn metric_becomes(&self, series: &str, value: f64) {
-        let reached = async {
-            while self.metric(series).await != value {
-                tokio::task::yield_now().await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, reached).await.is_err() {
-            panic!("{series} is {}, not {value}", self.metric(series).await);
-        }
+        page::becomes(self.metrics, series, value).await;
     }
 }
 

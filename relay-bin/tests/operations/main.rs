@@ -15,19 +15,26 @@ mod boot_lines;
 #[path = "../../../crates/relay-tls/tests/pebble/ca.rs"]
 mod ca;
 mod drain;
+mod executable;
 #[expect(dead_code, reason = "pebble itself is stopped here")]
 #[path = "../../../crates/relay-tls/tests/pebble/gateway.rs"]
 mod gateway;
+#[path = "../../../crates/relay-push/tests/push/google.rs"]
+mod google;
 mod harness;
 mod heads;
 mod http;
+#[path = "../../../crates/relay-push/src/testing.rs"]
+mod key;
 mod limits;
 mod metrics;
+mod page;
 mod pebble;
 mod peers;
 #[path = "../../../crates/relay-tls/tests/pebble/port.rs"]
 mod port;
 mod process;
+mod prometheus;
 mod promtool;
 mod proxy;
 mod push;

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -37,16 +38,23 @@ pub(crate) async fn close_code(peer: Peer) -> u16 {
 }
 
 /// The same for any stream.
-pub(crate) async fn close_code_of<S>(mut peer: WebSocketStream<S>) -> u16
+pub(crate) async fn close_code_of<S>(peer: WebSocketStream<S>) -> u16
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    Box::pin(close_frame_of(peer)).await.code.into()
+}
+
+/// The close frame, its reason included.
+pub(crate) async fn close_frame_of<S>(mut peer: WebSocketStream<S>) -> CloseFrame
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     loop {
         match peer.next().await {
             Some(Ok(Message::Close(Some(close)))) => {
-                let code = close.code.into();
                 while let Some(Ok(_)) = peer.next().await {}
-                return code;
+                return close;
             }
             Some(Ok(_)) => {}
             other => panic!("no close frame: {other:?}"),
@@ -73,6 +81,7 @@ pub(crate) async fn connect_with(
     headers.insert("x-pyrycode-token", token.parse().unwrap());
     headers.insert("user-agent", agent.parse().unwrap());
     let tcp = TcpStream::connect(addr).await.unwrap();
+    tcp.set_nodelay(true).unwrap();
     client_async(request, tcp).await.unwrap().0
 }
 
@@ -85,6 +94,8 @@ async fn connect(
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
     let tcp = socket.connect(addr).await?;
+    // Two small messages in a row would wait for an acknowledgement.
+    tcp.set_nodelay(true)?;
     let mut request = format!("ws://{addr}{path}").into_client_request()?;
     for (name, value) in [
         ("x-pyrycode-server", server_id),

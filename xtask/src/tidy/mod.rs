@@ -8,6 +8,7 @@ mod links;
 pub(crate) mod log_keys;
 mod log_table;
 pub(crate) mod monitoring;
+mod operations;
 pub(crate) mod promql;
 mod source;
 mod text;
@@ -152,6 +153,10 @@ pub(crate) fn run(workspace: &Workspace) -> Tally {
     tally += report(
         "the threat model names tests there are",
         held_by::violations(&by_path),
+    );
+    tally += report(
+        "the operator's tables name every flag and every series",
+        operations::violations(&by_path),
     );
     tally += report(
         "crates depend only on what they may",

@@ -7,7 +7,7 @@ use super::promql;
 use super::tokens::{Kind, tokens};
 
 /// Where the relay's series are written.
-const FAMILIES: &[&str] = &[
+pub(super) const FAMILIES: &[&str] = &[
     "relay-bin/src/metrics/families.rs",
     "relay-bin/src/metrics/families/optional.rs",
     "relay-bin/src/metrics/families/peers.rs",
@@ -64,7 +64,7 @@ pub(super) fn violations(files: &Files<'_>) -> Vec<String> {
 }
 
 /// The names given to `.counter("…")` and `.gauge("…")`.
-fn families(source: &str) -> Vec<&str> {
+pub(super) fn families(source: &str) -> Vec<&str> {
     let tokens = tokens(source);
     let calls = tokens.windows(4).filter(|call| {
         call[0].is(".") && (call[1].is("counter") || call[1].is("gauge")) && call[2].is("(")

@@ -195,7 +195,13 @@ async fn send(mut sending: Sending) {
     let result = tokio::select! {
         // An answer that is here is told, even if the relay stops in the same moment.
         biased;
-        result = shared.courier.deliver(&wake.token) => result,
+        result = shared.courier.deliver(&wake.token) => match result {
+            // Its connection may have ended before this task was asked to.
+            Err(error) if error.is_unanswered() && shared.stop.is_cancelled() => {
+                Err(SendError::Stopping)
+            }
+            answered => answered,
+        },
         () = shared.stop.cancelled() => Err(SendError::Stopping),
     };
     if let Some(wake) = sending.wake.take() {

@@ -7,12 +7,13 @@ use relay_core::{BoxFuture, WakeToken};
 use tokio::time::{sleep, timeout};
 
 use super::*;
-use crate::error::CallError;
+use crate::error::{CallError, FetchError};
 
 /// Does what the token says, and counts what it was asked to do.
 #[derive(Default)]
 struct Script {
     begun: AtomicUsize,
+    stop: CancellationToken,
 }
 
 impl Courier for Script {
@@ -26,6 +27,11 @@ impl Courier for Script {
                 word if word.starts_with("hang") => std::future::pending().await,
                 word if word.starts_with("panic") => panic!("on request"),
                 word if word.starts_with("fail") => Err(SendError::Call(CallError::TimedOut)),
+                "cut off" => {
+                    self.stop.cancelled().await;
+                    let broken = FetchError::Call(CallError::Broken);
+                    Err(SendError::TokenFetch(broken))
+                }
                 "third time" if begun < 2 => Err(SendError::Call(CallError::Broken)),
                 _ => Ok(None),
             }
@@ -36,12 +42,7 @@ impl Courier for Script {
 fn start(config: &Config) -> (Waker, Arc<Script>) {
     let script = Arc::new(Script::default());
     let courier = Arc::clone(&script) as Arc<dyn Courier>;
-    let waker = Waker::with_courier(
-        courier,
-        config,
-        TaskTracker::new(),
-        CancellationToken::new(),
-    );
+    let waker = Waker::with_courier(courier, config, TaskTracker::new(), script.stop.clone());
     (waker, script)
 }
 
@@ -157,6 +158,17 @@ async fn o63_closing_with_a_retry_waiting_ends_it() {
     waker.closed().await;
     let stats = waker.stats();
     assert_eq!((stats.send_failed, stats.queued), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn o63_a_connection_that_the_stop_ends_is_no_failure_of_the_other_side() {
+    let (waker, _) = start(&Config::default());
+    ask(&waker, "s", "cut off").unwrap();
+    settle().await;
+    waker.close();
+    waker.closed().await;
+    let stats = waker.stats();
+    assert_eq!((stats.send_failed, stats.token_fetch_failed), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,7 +44,7 @@ pub enum CertCacheError {
         /// Why not.
         source: io::Error,
     },
-    /// The path could not be looked at.
+    /// The path or what it leads to could not be looked at.
     #[error("could not inspect the certificate cache {}", path.display())]
     NotInspected {
         /// The directory.
@@ -98,7 +98,14 @@ pub(super) fn secure(path: &Path) -> Result<Option<Tightened>, CertCacheError> {
     }
     let mode = metadata.permissions().mode() & PERMISSION_BITS;
     if mode & OTHERS_RIGHTS == 0 {
-        return Ok(None);
+        // Somebody else's alone: it would read as empty, and each start would ask the authority anew.
+        return match fs::read_dir(path) {
+            Ok(_) => Ok(None),
+            Err(source) => Err(CertCacheError::NotInspected {
+                path: owned(),
+                source,
+            }),
+        };
     }
     if metadata.uid() != rustix::process::geteuid().as_raw() {
         return Err(CertCacheError::Exposed {

@@ -24,7 +24,7 @@ pub(super) const ALL: &[Scenario] = &[
     scenario!(drain_of_an_idle_relay_is_immediate),
     scenario!(drain_in_the_middle_of_an_upgrade),
     scenario!(drain_closes_a_claimant_that_waits_for_a_probe),
-    scenario!(drain_of_a_peer_that_never_reads_keeps_the_deadline),
+    scenario!(o62_drain_of_a_peer_that_never_reads_keeps_the_deadline),
     scenario!(drain_delivers_what_was_accepted_to_a_phone_that_was_stalled),
     scenario!(drain_delivers_what_was_accepted_to_a_binary_that_was_stalled),
     scenario!(drain_notices_every_phone_before_it_closes_the_binary),
@@ -200,7 +200,9 @@ async fn send_accepted(
     binary.settle().await
 }
 
-async fn drain_of_a_peer_that_never_reads_keeps_the_deadline(stage: &Stage) -> anyhow::Result<()> {
+async fn o62_drain_of_a_peer_that_never_reads_keeps_the_deadline(
+    stage: &Stage,
+) -> anyhow::Result<()> {
     let mut relay = stage.relay().await?;
     let mut binary = relay.raw_binary("s").await?;
     let (_deaf, conn_id) = relay.narrow_phone("s").await?;

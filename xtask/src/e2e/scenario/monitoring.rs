@@ -23,6 +23,8 @@ const DASHBOARD: &str = include_str!("../../../../packaging/grafana/dashboard.js
 const OF_THE_SCRAPER: &[&str] = &["job", "instance"];
 
 /// Families that a relay with plain HTTP and no push has not, and what a scraper makes itself.
+///
+/// These are for the test of relay-bin in which Prometheus itself scrapes a relay that has them.
 const ELSEWHERE: &[&str] = &["pyrycode_relay_push_", "pyrycode_relay_certificate_", "up"];
 
 async fn alerts_and_dashboard_find_their_series_on_the_page(stage: &Stage) -> anyhow::Result<()> {

@@ -1,0 +1,179 @@
+//! The executable as its supervisor sees it: environment, flags, signals, standard error, exit code.
+
+use std::net::SocketAddr;
+use std::process::{Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::harness::{PATIENCE, free_addr};
+use crate::http::try_get;
+use crate::page;
+use crate::scratch::Scratch;
+
+const EXECUTABLE: &str = env!("CARGO_BIN_EXE_pyrycode-relay");
+
+/// A running relay; killed when dropped.
+pub(crate) struct Executable {
+    pub(crate) addr: SocketAddr,
+    pub(crate) metrics: SocketAddr,
+    child: Child,
+    log: watch::Receiver<Vec<String>>,
+    /// Ends when the process has closed its standard error.
+    reading: JoinSet<()>,
+}
+
+/// How it ended.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) log: Vec<String>,
+}
+
+fn command(environment: &[(&str, &str)], args: &[String]) -> Command {
+    let mut command = Command::new(EXECUTABLE);
+    command
+        .args(args)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+/// As [`run`], as this user if one is given, who can reach a copy in `scratch`; at home there.
+pub(crate) async fn run_as(uid: Option<u32>, scratch: &Scratch, args: &[String]) -> Output {
+    let copy = scratch.path().join("pyrycode-relay");
+    // By another process: what this one has open for writing, a child of a neighbouring test may hold.
+    let copied = Command::new("cp").arg(EXECUTABLE).arg(&copy).status().await;
+    assert!(copied.unwrap().success());
+    let mut command = Command::new(copy);
+    command
+        .args(args)
+        .env_clear()
+        .env("HOME", scratch.path())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    if let Some(uid) = uid {
+        command.uid(uid).gid(uid);
+    }
+    let output = timeout(PATIENCE, command.output()).await;
+    output.expect("it ends by itself").unwrap()
+}
+
+/// Runs to the end by itself.
+pub(crate) async fn run(environment: &[(&str, &str)], args: &[String]) -> Output {
+    let running = command(environment, args).output();
+    let output = timeout(PATIENCE, running).await;
+    output.expect("it ends by itself").unwrap()
+}
+
+impl Executable {
+    /// With a metrics page and without limits on a single address, until it answers. The flags come behind those.
+    pub(crate) async fn start(environment: &[(&str, &str)], flags: &[&str]) -> Self {
+        Self::start_in(environment, "--insecure-listen", flags).await
+    }
+
+    /// The same with TLS, which the flags have the certificate for.
+    pub(crate) async fn start_with_tls(environment: &[(&str, &str)], flags: &[&str]) -> Self {
+        Self::start_in(environment, "--https-listen", flags).await
+    }
+
+    async fn start_in(environment: &[(&str, &str)], listen: &str, flags: &[&str]) -> Self {
+        let (addr, metrics) = (free_addr(), free_addr());
+        let mut args = vec![
+            format!("{listen}={addr}"),
+            format!("--metrics-listen={metrics}"),
+            "--rate-limit-per-minute=0".to_owned(),
+            "--max-connections-per-ip=1000".to_owned(),
+        ];
+        args.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        let mut child = command(environment, &args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let (written, log) = watch::channel(Vec::new());
+        let mut reading = JoinSet::new();
+        reading.spawn(async move {
+            let mut lines = BufReader::new(stderr).lines();
+            while let Some(line) = lines.next_line().await.unwrap() {
+                written.send_modify(|log| log.push(line));
+            }
+        });
+        let mut relay = Self {
+            addr,
+            metrics,
+            child,
+            log,
+            reading,
+        };
+        while try_get(addr, "/readyz").await.is_none() {
+            let ended = relay.child.try_wait().unwrap();
+            assert_eq!(ended, None, "{:#?}", relay.lines());
+            tokio::task::yield_now().await;
+        }
+        relay
+    }
+
+    /// All that it has logged.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.log.borrow().clone()
+    }
+
+    /// The records with one of these messages. Wants `--log-format=json`.
+    pub(crate) fn events(&self, messages: &[&str]) -> Vec<Value> {
+        events(&self.log.borrow(), messages)
+    }
+
+    /// As [`Self::events`], once there are `count` of them.
+    pub(crate) async fn wait_for(&self, messages: &[&str], count: usize) -> Vec<Value> {
+        let mut log = self.log.clone();
+        let enough = log.wait_for(|lines| events(lines, messages).len() >= count);
+        let result = timeout(PATIENCE, enough).await;
+        assert!(
+            matches!(result, Ok(Ok(_))),
+            "no {count} of {messages:?} in {:#?}",
+            self.lines()
+        );
+        self.events(messages)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+
+    pub(crate) async fn exit(mut self) -> Ended {
+        let status = timeout(PATIENCE, self.child.wait()).await;
+        let code = status.expect("it ends").unwrap().code();
+        while self.reading.join_next().await.is_some() {}
+        Ended {
+            code,
+            log: self.lines(),
+        }
+    }
+
+    pub(crate) async fn metric(&self, series: &str) -> f64 {
+        page::sample(self.metrics, series).await
+    }
+
+    pub(crate) async fn metric_becomes(&self, series: &str, value: f64) {
+        page::becomes(self.metrics, series, value).await;
+    }
+}
+
+/// The records with one of these messages.
+pub(crate) fn events(lines: &[String], messages: &[&str]) -> Vec<Value> {
+    let records = lines
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("{line}")));
+    records
+        .filter(|record| messages.iter().any(|message| record["msg"] == *message))
+        .collect()
+}
