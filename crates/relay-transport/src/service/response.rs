@@ -85,9 +85,10 @@ pub(super) fn turned_away(
         }
     };
     let mut response = text(status, "\n");
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from(retry_after.max(1)));
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.max(1)));
+    // Without a slot its descriptor is all it costs, and nothing bounds how many of those one client keeps.
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
