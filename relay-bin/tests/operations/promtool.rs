@@ -6,18 +6,42 @@ use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::harness::Relay;
+use crate::harness::{Relay, free_addr};
 use crate::http::get;
 use crate::peers::binary;
+use crate::scratch::Scratch;
+use crate::{push, tls};
 
 #[tokio::test]
-async fn promtool_finds_nothing_to_complain_about() {
+async fn o49_promtool_finds_nothing_to_complain_about() {
     let relay = Relay::start(&[]).await;
     let _binary = binary(relay.addr, "s").await;
     relay
         .metric_becomes("pyrycode_relay_connected_binaries", 1.0)
         .await;
+    check(&get(relay.metrics, "/metrics").await.body).await;
+}
+
+#[tokio::test]
+async fn o49_promtool_finds_nothing_with_push_and_tls_either() {
+    let scratch = Scratch::new();
+    let (addr, metrics) = (free_addr(), free_addr());
+    let mut args = tls::write(&scratch, &tls::issue()).to_vec();
+    args.push(format!("--https-listen={addr}"));
+    args.push(format!("--metrics-listen={metrics}"));
+    // Nobody is woken, so nobody is asked for a token.
+    let relay = Relay::start_with(push::environment(1), addr, metrics, args).await;
     let page = get(relay.metrics, "/metrics").await.body;
+    for family in [
+        "pyrycode_relay_push_wakes_total{",
+        "pyrycode_relay_certificate_not_after_seconds{",
+    ] {
+        assert!(page.contains(family), "{family}");
+    }
+    check(&page).await;
+}
+
+async fn check(page: &str) {
     let spawned = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

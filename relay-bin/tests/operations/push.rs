@@ -12,23 +12,27 @@ use crate::harness::{Relay, free_addr};
 use crate::http::get;
 use crate::peers::binary;
 
-#[tokio::test]
-async fn o14_o63_a_wake_under_way_does_not_hold_up_a_stop() {
-    // Takes connections and never answers.
-    let google = TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// An environment with a key made here, whose tokens are to be had from this port of this machine.
+pub(crate) fn environment(google: u16) -> Environment {
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
     let credentials = serde_json::json!({
         "type": "service_account",
         "client_email": "MARKER@example.com",
         "private_key": key.serialize_pem(),
-        "token_uri": format!("http://{}/token", google.local_addr().unwrap()),
+        "token_uri": format!("http://127.0.0.1:{google}/token"),
     });
-    let environment = Environment {
-        fcm_credentials: Some(Secret::from(std::ffi::OsString::from(
-            credentials.to_string(),
-        ))),
+    let credentials = std::ffi::OsString::from(credentials.to_string());
+    Environment {
+        fcm_credentials: Some(Secret::from(credentials)),
         ..Environment::default()
-    };
+    }
+}
+
+#[tokio::test]
+async fn o14_o63_a_wake_under_way_does_not_hold_up_a_stop() {
+    // Takes connections and never answers.
+    let google = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let environment = environment(google.local_addr().unwrap().port());
     let (addr, metrics) = (free_addr(), free_addr());
     let args = vec![
         format!("--insecure-listen={addr}"),

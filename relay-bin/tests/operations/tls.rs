@@ -24,13 +24,13 @@ use crate::scratch::Scratch;
 
 const DOMAIN: &str = "relay.example.com";
 
-struct Issued {
+pub(crate) struct Issued {
     root: CertificateDer<'static>,
     chain: String,
     key: String,
 }
 
-fn issue() -> Issued {
+pub(crate) fn issue() -> Issued {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new([DOMAIN.to_owned()]).unwrap();
     let certificate = params.self_signed(&key).unwrap();
@@ -41,7 +41,8 @@ fn issue() -> Issued {
     }
 }
 
-fn write(scratch: &Scratch, issued: &Issued) -> [String; 2] {
+/// The flags for it.
+pub(crate) fn write(scratch: &Scratch, issued: &Issued) -> [String; 2] {
     let chain = scratch.file("chain.pem", &issued.chain);
     let key = scratch.file("key.pem", &issued.key);
     let flag = |name, path: &Path| format!("--{name}={}", path.display());
