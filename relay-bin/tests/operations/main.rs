@@ -14,6 +14,7 @@ mod boot;
 #[path = "../../../crates/relay-tls/tests/pebble/ca.rs"]
 mod ca;
 mod drain;
+mod executable;
 mod harness;
 mod http;
 mod limits;
@@ -23,6 +24,7 @@ mod peers;
 #[path = "../../../crates/relay-tls/tests/pebble/port.rs"]
 mod port;
 mod promtool;
+mod proxy;
 mod push;
 mod scratch;
 mod secrets;

@@ -2,17 +2,15 @@
 //! or closes with may contain one.
 
 use std::net::SocketAddr;
-use std::process::Stdio;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
+use crate::executable::Executable;
 use crate::harness::free_addr;
 use crate::http::{get, try_get};
 use crate::peers::{Peer, connect_with};
@@ -63,7 +61,7 @@ fn is_whole(request: &[u8]) -> bool {
 }
 
 struct Started {
-    child: Child,
+    executable: Executable,
     addr: SocketAddr,
     metrics: SocketAddr,
     /// A piece out of the middle of the private key.
@@ -82,21 +80,19 @@ fn start(google: SocketAddr, log_format: &str) -> Started {
         "token_uri": format!("http://{google}/token"),
     });
     let (addr, metrics) = (free_addr(), free_addr());
-    let child = Command::new(env!("CARGO_BIN_EXE_pyrycode-relay"))
-        .arg(format!("--insecure-listen={addr}"))
-        .arg(format!("--metrics-listen={metrics}"))
-        .arg(format!("--log-format={log_format}"))
-        .env_clear()
-        .env("RUST_LOG", "trace")
-        .env("PYRYCODE_RELAY_FCM_CREDENTIALS", credentials.to_string())
-        .env("PYRYCODE_RELAY_FCM_ENDPOINT", format!("http://{google}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let args = [
+        format!("--insecure-listen={addr}"),
+        format!("--metrics-listen={metrics}"),
+        format!("--log-format={log_format}"),
+    ];
+    let (credentials, endpoint) = (credentials.to_string(), format!("http://{google}"));
+    let environment = [
+        ("RUST_LOG", "trace"),
+        ("PYRYCODE_RELAY_FCM_CREDENTIALS", &*credentials),
+        ("PYRYCODE_RELAY_FCM_ENDPOINT", &*endpoint),
+    ];
     Started {
-        child,
+        executable: Executable::start(&args, &environment),
         addr,
         metrics,
         key_piece,
@@ -153,23 +149,13 @@ async fn check(log_format: &str) {
     let address = listener.local_addr().unwrap();
     let mut fakes = JoinSet::new();
     fakes.spawn(google(listener));
-    let mut relay = start(address, log_format);
-    let mut stderr = relay.child.stderr.take().unwrap();
-    let mut reading = JoinSet::new();
-    reading.spawn(async move {
-        let mut log = String::new();
-        stderr.read_to_string(&mut log).await.unwrap();
-        log
-    });
+    let relay = start(address, log_format);
     while try_get(relay.addr, "/readyz").await.is_none() {
         tokio::task::yield_now().await;
     }
     let reasons = Box::pin(provoke(&relay)).await;
     let page = get(relay.metrics, "/metrics").await.body;
-    let pid = Pid::from_raw(i32::try_from(relay.child.id().unwrap()).unwrap()).unwrap();
-    kill_process(pid, Signal::TERM).unwrap();
-    assert!(relay.child.wait().await.unwrap().success());
-    let log = reading.join_next().await.unwrap().unwrap();
+    let log = relay.executable.stop().await;
 
     assert!(
         log.contains("push_wake_send_failed"),

@@ -22,10 +22,10 @@ use crate::harness::{Relay, exit_of, free_addr};
 use crate::peers::close_code_of;
 use crate::scratch::Scratch;
 
-const DOMAIN: &str = "relay.example.com";
+pub(crate) const DOMAIN: &str = "relay.example.com";
 
 pub(crate) struct Issued {
-    root: CertificateDer<'static>,
+    pub(crate) root: CertificateDer<'static>,
     chain: String,
     key: String,
 }
@@ -58,7 +58,7 @@ async fn start(scratch: &Scratch, issued: &Issued, flags: &[&str]) -> Relay {
     Relay::start_with(Environment::default(), addr, metrics, args).await
 }
 
-async fn handshake(
+pub(crate) async fn handshake(
     tcp: TcpStream,
     root: &CertificateDer<'static>,
     sni: &str,
