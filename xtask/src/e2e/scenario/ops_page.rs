@@ -24,7 +24,7 @@ async fn scrape(addr: SocketAddr, path: &str) -> anyhow::Result<Response> {
     peer.response().await
 }
 
-async fn sample(addr: SocketAddr, series: &str) -> anyhow::Result<f64> {
+pub(super) async fn sample(addr: SocketAddr, series: &str) -> anyhow::Result<f64> {
     let page = String::from_utf8(scrape(addr, "/metrics").await?.body)?;
     let value = page
         .lines()
