@@ -66,12 +66,14 @@ impl ServerBuilder {
         self
     }
 
-    /// Binds a listener of the server's own.
+    /// Binds a listener of the server's own, in whose queue 4096 connects may wait if the system allows as many.
     ///
     /// # Errors
     /// When the address cannot be resolved or bound.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<BoundServer> {
         let listener = TcpListener::bind(address).await?;
+        // Asking a listening socket again changes the length of its queue and nothing else.
+        socket2::SockRef::from(&listener).listen(MAX_WAITING)?;
         self.with_listener(listener)
     }
 
@@ -96,6 +98,9 @@ impl ServerBuilder {
         RelayService::new(self.registry, self.config, self.host_gate, self.wakes)
     }
 }
+
+/// The usual 128 are gone in a burst, and whoever finds no place is not answered and tries again after a second.
+const MAX_WAITING: i32 = 4096;
 
 impl fmt::Debug for ServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

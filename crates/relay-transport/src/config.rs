@@ -135,6 +135,9 @@ impl Config {
             *timer = FOREVER.min(*timer);
         }
         self.heartbeat_interval = self.heartbeat_interval.max(MIN_HEARTBEAT_INTERVAL);
+        if let Some(limit) = &mut self.rate_limit {
+            limit.refill = FOREVER.min(limit.refill);
+        }
         self
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn clip(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", &text[..end]))
 }
 
-/// Lets a few warnings through per window and counts the rest, so that one binary cannot flood the log.
+/// Lets a few warnings through per window and counts the rest, so that one peer cannot flood the log.
 #[derive(Debug, Default)]
 pub(crate) struct WarnLimit {
     window_start: Option<Instant>,
@@ -32,8 +32,8 @@ const WARN_WINDOW: Duration = Duration::from_secs(10);
 /// What to do about one warning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Warn {
-    /// Write it; so many were left out since the last one written.
-    Write { suppressed: u64 },
+    /// Write it; so many, if any, were left out since the last one written.
+    Write { suppressed: Option<u64> },
     /// Leave it out.
     Suppress,
 }
@@ -50,7 +50,7 @@ impl WarnLimit {
         if self.logged < WARNS_PER_WINDOW {
             self.logged += 1;
             Warn::Write {
-                suppressed: std::mem::take(&mut self.suppressed),
+                suppressed: Some(std::mem::take(&mut self.suppressed)).filter(|count| *count > 0),
             }
         } else {
             self.suppressed += 1;
@@ -97,7 +97,9 @@ mod tests {
         assert_eq!(written, 10);
         assert_eq!(
             limit.admit(start + WARN_WINDOW),
-            Warn::Write { suppressed: 990 }
+            Warn::Write {
+                suppressed: Some(990)
+            }
         );
         assert_eq!(limit.suppressed(), 0);
     }

@@ -63,6 +63,7 @@ impl RelayService {
         host_gate: Option<HostGate>,
         wakes: Arc<dyn WakeSink>,
     ) -> Self {
+        let config = config.bounded();
         let shared = Shared {
             admission: Admission::new(&config),
             scratch: Arc::default(),
@@ -72,7 +73,7 @@ impl RelayService {
             started: clock::now(),
             seed: AtomicU32::new(getrandom::u32().unwrap_or(1)),
             registry,
-            config: config.bounded(),
+            config,
             host_gate,
             wakes,
         };

@@ -13,9 +13,9 @@ use rustls::version::{TLS12, TLS13};
 use tokio::net::TcpStream;
 
 use crate::executable;
+use crate::executable::Executable;
 use crate::harness::{Relay, exit_of, free_addr};
 use crate::http::{self, send_to_host};
-use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::tls_peers::{DOMAIN, connect, issue_for};
 
@@ -89,9 +89,10 @@ async fn o22_a_cache_of_ours_with_rights_for_others_is_tightened_and_told() {
     let scratch = Scratch::new();
     for from in [0o755, 0o770, 0o701, 0o700] {
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(from)).unwrap();
-        let metrics = free_addr();
-        let args = args(scratch.path(), free_addr(), free_addr(), metrics);
-        let log = Process::start(metrics, &args).await.stop().await;
+        let (https, metrics) = (free_addr(), free_addr());
+        let args = args(scratch.path(), https, free_addr(), metrics);
+        let relay = Executable::start_from((https, metrics), &args).await;
+        let log = relay.stop().await;
         assert_eq!(mode(scratch.path()), 0o700);
         let told: Vec<_> = log
             .iter()

@@ -92,7 +92,28 @@ impl Executable {
             "--max-connections-per-ip=1000".to_owned(),
         ];
         args.extend(flags.iter().map(|flag| (*flag).to_owned()));
-        let mut child = command(environment, &args)
+        let mut relay = Self::launch(environment, &args, addr, metrics);
+        relay.is_up(addr, "/readyz").await;
+        relay
+    }
+
+    /// With these flags and no others, until its metrics page answers.
+    pub(crate) async fn start_from(
+        (addr, metrics): (SocketAddr, SocketAddr),
+        args: &[String],
+    ) -> Self {
+        let mut relay = Self::launch(&[], args, addr, metrics);
+        relay.is_up(metrics, "/metrics").await;
+        relay
+    }
+
+    fn launch(
+        environment: &[(&str, &str)],
+        args: &[String],
+        addr: SocketAddr,
+        metrics: SocketAddr,
+    ) -> Self {
+        let mut child = command(environment, args)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -106,19 +127,24 @@ impl Executable {
                 written.send_modify(|log| log.push(line));
             }
         });
-        let mut relay = Self {
+        Self {
             addr,
             metrics,
             child,
             log,
             reading,
-        };
-        while try_get(addr, "/readyz").await.is_none() {
-            let ended = relay.child.try_wait().unwrap();
-            assert_eq!(ended, None, "{:#?}", relay.lines());
-            tokio::task::yield_now().await;
         }
-        relay
+    }
+
+    async fn is_up(&mut self, addr: SocketAddr, path: &str) {
+        let answers = async {
+            while try_get(addr, path).await.is_none() {
+                let ended = self.child.try_wait().unwrap();
+                assert_eq!(ended, None, "{:#?}", *self.log.borrow());
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, answers).await.expect("it comes up");
     }
 
     /// All that it has logged.
@@ -142,6 +168,26 @@ impl Executable {
             self.lines()
         );
         self.events(messages)
+    }
+
+    /// Waits for a line with all of these in it.
+    pub(crate) async fn logged(&self, parts: &[&str]) {
+        let mut log = self.log.clone();
+        let is_told = |lines: &Vec<String>| {
+            let mut lines = lines.iter();
+            lines.any(|line| parts.iter().all(|part| line.contains(part)))
+        };
+        let told = timeout(PATIENCE, log.wait_for(is_told));
+        let is_told = told.await.is_ok_and(|told| told.is_ok());
+        assert!(is_told, "no {parts:?} in {:#?}", self.lines());
+    }
+
+    /// Stops it, which has to end well; everything it wrote.
+    pub(crate) async fn stop(self) -> Vec<String> {
+        self.signal(Signal::TERM);
+        let ended = self.exit().await;
+        assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
+        ended.log
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

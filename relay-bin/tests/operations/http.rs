@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -40,6 +40,19 @@ pub(crate) async fn send(
 ) -> Answer {
     let tcp = TcpStream::connect(addr).await.unwrap();
     exchange(tcp, &request(HOST, method, path, headers)).await
+}
+
+/// From another address of this machine.
+pub(crate) async fn send_from(
+    ip: [u8; 4],
+    addr: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Answer {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((ip, 0).into()).unwrap();
+    let tcp = socket.connect(addr).await.unwrap();
+    exchange(tcp, &request(HOST, "GET", path, headers)).await
 }
 
 pub(crate) async fn send_to_host(addr: SocketAddr, host: &str, path: &str) -> Answer {

@@ -33,7 +33,6 @@ mod pebble;
 mod peers;
 #[path = "../../../crates/relay-tls/tests/pebble/port.rs"]
 mod port;
-mod process;
 mod prometheus;
 mod promtool;
 mod proxy;

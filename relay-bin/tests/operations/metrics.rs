@@ -1,5 +1,8 @@
 //! The metrics page on a live relay: what it says, where, and what moves it.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -30,16 +33,77 @@ async fn o49_the_page_is_on_its_own_listener_and_nowhere_else() {
         page.header("content-type"),
         Some("text/plain; version=0.0.4; charset=utf-8")
     );
-    for series in [
-        "pyrycode_relay_connected_phones 0\n",
-        "process_open_fds ",
-        "pyrycode_relay_build_info{version=\"dev\"} 1\n",
-    ] {
-        assert!(page.body.contains(series), "{series}");
-    }
+    assert!(
+        page.body
+            .contains("pyrycode_relay_build_info{version=\"dev\"} 1\n")
+    );
     assert_eq!(get(relay.addr, "/metrics").await.status, 404);
     for path in ["/", "/healthz", "/metrics/", "/v1/server"] {
         assert_eq!(get(relay.metrics, path).await.status, 404, "{path}");
+    }
+}
+
+/// Families of the service this relay replaces, then those it has more, without push and TLS: type and samples.
+const FAMILIES: &[(&str, &str, usize)] = &[
+    ("pyrycode_relay_connected_binaries", "gauge", 1),
+    ("pyrycode_relay_connected_phones", "gauge", 1),
+    ("pyrycode_relay_frames_forwarded_total", "counter", 2),
+    ("pyrycode_relay_grace_expiries_total", "counter", 1),
+    ("pyrycode_relay_ws_upgrade_attempts_total", "counter", 14),
+    ("pyrycode_relay_register_failures_total", "counter", 4),
+    ("promhttp_metric_handler_errors_total", "counter", 2),
+    ("pyrycode_relay_accept_errors_total", "counter", 1),
+    ("pyrycode_relay_backlog_evictions_total", "counter", 1),
+    ("pyrycode_relay_closes_total", "counter", 90),
+    ("pyrycode_relay_conflict_probes_total", "counter", 1),
+    ("pyrycode_relay_connections", "gauge", 1),
+    ("pyrycode_relay_drain_frames_total", "counter", 2),
+    ("pyrycode_relay_drain_legs_total", "counter", 2),
+    ("pyrycode_relay_draining", "gauge", 1),
+    ("pyrycode_relay_frames_dropped_total", "counter", 2),
+    ("pyrycode_relay_handshake_failures_total", "counter", 2),
+    ("pyrycode_relay_panics_total", "counter", 1),
+    ("pyrycode_relay_queue_bytes", "gauge", 1),
+    ("pyrycode_relay_takeovers_total", "counter", 1),
+];
+
+/// Families that need not be 0 when nothing has happened.
+const FACTS: &[(&str, &str, usize)] = &[
+    ("process_cpu_seconds_total", "counter", 1),
+    ("process_max_fds", "gauge", 1),
+    ("process_open_fds", "gauge", 1),
+    ("process_resident_memory_bytes", "gauge", 1),
+    ("process_start_time_seconds", "gauge", 1),
+    ("pyrycode_relay_build_info", "gauge", 1),
+    ("pyrycode_relay_connections_limit", "gauge", 1),
+    ("pyrycode_relay_queue_limit_bytes", "gauge", 1),
+    ("pyrycode_relay_uptime_seconds", "gauge", 1),
+];
+
+#[tokio::test]
+async fn o49_a_fresh_relay_has_every_family_with_its_type_and_at_zero() {
+    let relay = Relay::start(&[]).await;
+    let page = get(relay.metrics, "/metrics").await.body;
+    let mut types = BTreeMap::new();
+    let mut samples: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for line in page.lines() {
+        if let Some(family) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = family.split_once(' ').unwrap();
+            assert_eq!(types.insert(name, kind), None, "{name} comes twice");
+        } else if !line.starts_with('#') {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            let name = series.split('{').next().unwrap();
+            samples.entry(name).or_default().push(value);
+        }
+    }
+    let expected = FAMILIES.iter().chain(FACTS);
+    let expected: BTreeMap<_, _> = expected.map(|(name, kind, _)| (*name, *kind)).collect();
+    assert_eq!(types, expected);
+    for (name, _, count) in FAMILIES {
+        assert_eq!(samples[name], vec!["0"; *count], "{name}");
+    }
+    for (name, _, count) in FACTS {
+        assert_eq!(samples[name].len(), *count, "{name}");
     }
 }
 
@@ -80,6 +144,8 @@ async fn o50_each_refusal_moves_its_own_cells() {
         assert_eq!(send(addr, "GET", path, &[]).await.status, 429);
     }
     for (series, value) in [
+        (attempts("server", "accept"), 1.0),
+        (attempts("client", "accept"), 16.0),
         (attempts("server", "reject_409"), 1.0),
         (attempts("server", "reject_headers"), 1.0),
         (attempts("server", "reject_rate_limit"), 1.0),
@@ -102,6 +168,7 @@ async fn o50_each_refusal_moves_its_own_cells() {
         attempts("server", "reject_429"),
         attempts("client", "reject_409"),
         attempts("server", "reject_cap"),
+        attempts("client", "reject_cap"),
     ] {
         assert_eq!(relay.metric(&impossible).await, 0.0, "{impossible}");
     }
@@ -134,6 +201,9 @@ async fn o51_frames_count_when_they_are_written() {
         binary.send(envelope.into()).await.unwrap();
     }
     assert_eq!(close_code(phone).await, 4401);
+    let mut garbler = self::phone(relay.addr, "s").await;
+    garbler.send("{".into()).await.unwrap();
+    assert_eq!(close_code(garbler).await, 1000);
     let forwarded = "pyrycode_relay_frames_forwarded_total";
     for (series, value) in [
         (format!("{forwarded}{{direction=\"phone_to_binary\"}}"), 5.0),
@@ -178,16 +248,44 @@ async fn o48_a_binary_in_grace_is_not_connected_and_its_phones_are() {
 #[tokio::test]
 async fn o47_health_does_not_depend_on_the_method() {
     let relay = Relay::start(&[]).await;
-    for method in ["GET", "POST", "HEAD"] {
-        let answer = send(relay.addr, method, "/healthz", &[]).await;
-        assert_eq!(answer.status, 200, "{method}");
-        assert_eq!(
-            answer.header("content-type"),
-            Some("application/json; charset=utf-8")
-        );
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        assert_eq!(answer.body.is_empty(), method == "HEAD");
+    let health = async |method| {
+        let answer = send(relay.addr, method, "/healthz", &[("X-Any", "1")]).await;
+        let head: Vec<_> = answer
+            .head
+            .lines()
+            .filter(|line| !line.starts_with("date: "))
+            .map(str::to_owned)
+            .collect();
+        (head, answer.body)
+    };
+    let (head, body) = health("GET").await;
+    for line in [
+        "HTTP/1.1 200 OK",
+        "content-type: application/json; charset=utf-8",
+        "cache-control: no-store",
+    ] {
+        assert!(head.iter().any(|found| found == line), "{line}: {head:?}");
     }
+    let before = r#"{"status":"ok","version":"dev","connected_binaries":0,"connected_phones":0,"uptime_seconds":"#;
+    let uptime = |body: &str| -> u64 {
+        let uptime = body.strip_prefix(before).unwrap().strip_suffix('}');
+        uptime.unwrap().parse().unwrap()
+    };
+    let first = uptime(&body);
+    assert_eq!(health("HEAD").await, (head.clone(), String::new()));
+    let (posted, body) = health("POST").await;
+    assert_eq!(posted, head);
+    assert!(body.len() < 200);
+    let mut last = uptime(&body);
+    assert!(last >= first);
+    let grown = async {
+        while last == first {
+            last = uptime(&health("GET").await.1);
+        }
+    };
+    let grown = tokio::time::timeout(Duration::from_secs(9), grown).await;
+    grown.expect("it grows");
+    assert!(last > first);
 }
 
 #[tokio::test]

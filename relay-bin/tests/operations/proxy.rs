@@ -9,9 +9,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+use crate::executable::Executable;
 use crate::harness::{Relay, free_addr};
 use crate::http;
-use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::tls_peers::{
     DOMAIN, Issued, Tls, answer_to, binary, client_hello, handshake, issue, rest_of,
@@ -86,7 +86,7 @@ impl Stage {
 #[tokio::test]
 async fn o30_the_header_names_the_client_in_the_log() {
     let stage = Stage::new(&[]);
-    let relay = Process::start(stage.metrics, &stage.args).await;
+    let relay = Executable::start_from((stage.addr, stage.metrics), &stage.args).await;
     let source = tcp4(Ipv4Addr::new(192, 0, 2, 1));
     let tlv = [&source[..], &[4, 0, 3, 1, 2, 3]].concat();
     let v6 = tcp6("2001:db8::1".parse().unwrap());

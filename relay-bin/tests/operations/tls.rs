@@ -12,9 +12,9 @@ use rustls::{ClientConfig, ProtocolVersion};
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::executable::Executable;
 use crate::harness::{PATIENCE, Relay, exit_of, free_addr};
 use crate::peers::close_code_of;
-use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::tls_peers::{
     DOMAIN, Issued, answer_to, ask, binary, client_hello, connect, handshake, issue, issue_for,
@@ -182,7 +182,7 @@ async fn files_that_do_not_fit_or_are_over_are_told_and_the_ones_before_stay() {
     let (scratch, first, second) = (Scratch::new(), issue(), issue());
     let (addr, metrics) = (free_addr(), free_addr());
     let args = args(&scratch, &first, addr, metrics);
-    let relay = Process::start(metrics, &args).await;
+    let relay = Executable::start_from((addr, metrics), &args).await;
     let expired = issue_for(DOMAIN, |params| {
         params.not_after = date_time_ymd(2020, 1, 1);
     });

@@ -174,6 +174,16 @@ impl Fields {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The keys are these in this order, behind those of every line.
+    pub(super) fn expect_keys(&self, keys: &[&str]) -> anyhow::Result<()> {
+        let expected = ["time", "level", "msg"].iter().chain(keys).copied();
+        anyhow::ensure!(
+            self.keys().eq(expected),
+            "the keys {keys:?} expected in {self:?}"
+        );
+        Ok(())
+    }
+
     /// The keys, in their order.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(key, _)| key.as_str())

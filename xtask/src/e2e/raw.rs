@@ -2,7 +2,7 @@
 //! and the end of the connection is told apart: close frame, end of stream, reset.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -55,6 +55,13 @@ impl RawPeer {
     pub(super) async fn dial_narrow(addr: SocketAddr) -> anyhow::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(NARROW_BUFFER)?;
+        Self::dial_from(socket, addr).await
+    }
+
+    /// The same from an address of this machine.
+    pub(super) async fn dial_at(ip: Ipv4Addr, addr: SocketAddr) -> anyhow::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((ip, 0).into())?;
         Self::dial_from(socket, addr).await
     }
 

@@ -86,7 +86,7 @@ pub(crate) enum ClientKey {
     V4(Ipv4Addr),
     /// A /64: one household or one machine, whose 2^64 addresses are free to use.
     V6([u8; 8]),
-    /// What [`ForwardedFor::TrustAnyone`] found and is not an address.
+    /// What [`ForwardedFor::TrustAnyone`] found and is not an address, cut short: it is remembered for each client.
     Text(Box<str>),
 }
 
@@ -113,7 +113,7 @@ impl std::fmt::Display for ClientKey {
                 octets[..8].copy_from_slice(prefix);
                 write!(f, "{}/64", Ipv6Addr::from(octets))
             }
-            Self::Text(text) => f.write_str(&crate::log::clip(text.as_bytes())),
+            Self::Text(text) => f.write_str(text),
         }
     }
 }
@@ -159,7 +159,7 @@ fn leftmost(headers: &HeaderMap) -> Option<ClientKey> {
     }
     Some(match address(entry) {
         Some(ip) => ClientKey::of(ip),
-        None => ClientKey::Text(String::from_utf8_lossy(entry).into()),
+        None => ClientKey::Text(crate::log::clip(entry).into()),
     })
 }
 
@@ -185,10 +185,11 @@ mod tests {
         text.parse().expect("address")
     }
 
-    fn forwarded(lines: &[&'static str]) -> HeaderMap {
+    fn forwarded(lines: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(FORWARDED_FOR, http::HeaderValue::from_static(line));
+            let line = http::HeaderValue::from_str(line).expect("a header value");
+            headers.append(FORWARDED_FOR, line);
         }
         headers
     }
@@ -251,11 +252,15 @@ mod tests {
     #[test]
     fn o39_the_old_flag_takes_the_leftmost_entry_from_anyone() {
         let peer = ip("203.0.113.9");
-        let key = |lines: &[&'static str]| ForwardedFor::TrustAnyone.key(peer, &forwarded(lines));
+        let key = |lines: &[&str]| ForwardedFor::TrustAnyone.key(peer, &forwarded(lines));
         assert_eq!(key(&["9.9.9.9, 1.1.1.1"]), ClientKey::of(ip("9.9.9.9")));
         assert_eq!(key(&[" , 1.1.1.1"]), ClientKey::of(peer));
         assert_eq!(key(&[]), ClientKey::of(peer));
         assert_eq!(key(&["somebody"]), ClientKey::Text("somebody".into()));
+        let ClientKey::Text(long) = key(&[&"x".repeat(8_000)]) else {
+            panic!("an address?");
+        };
+        assert!(long.len() < 300, "{} bytes are remembered", long.len());
         let ignored = ForwardedFor::Ignore.key(peer, &forwarded(&["9.9.9.9"]));
         assert_eq!(ignored, ClientKey::of(peer));
     }

@@ -5,8 +5,11 @@
 //! neither seen lately nor short of tokens, or more addresses are knocking than the table was made for.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
+
+use crate::log::{Warn, WarnLimit};
 
 /// Token buckets by key.
 #[derive(Debug)]
@@ -19,17 +22,22 @@ pub(crate) struct RateLimiter<K> {
     turned: Option<Instant>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Bucket {
     tokens: u32,
     /// The time up to which elapsed time has been turned into tokens.
     counted: Instant,
+    /// Made at the first refusal, which most clients never see.
+    warnings: Option<Box<WarnLimit>>,
 }
 
-/// Too many requests: come back after this long.
+/// Too many requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Limited {
+    /// When the next one is allowed.
     pub(crate) retry_after: Duration,
+    /// Whether this refusal is worth a line: a client that is refused over and over must not fill the log.
+    pub(crate) warn: Warn,
 }
 
 impl<K: Hash + Eq> RateLimiter<K> {
@@ -48,27 +56,28 @@ impl<K: Hash + Eq> RateLimiter<K> {
     /// Takes a token of `key`. A refusal costs nothing.
     pub(crate) fn take(&mut self, key: K, now: Instant) -> Result<(), Limited> {
         self.turn(now);
-        let known = self
-            .young
-            .get(&key)
-            .copied()
-            .or_else(|| self.old.remove(&key));
-        let mut bucket = known.unwrap_or(Bucket {
-            tokens: self.burst,
-            counted: now,
-        });
+        let bucket = match self.young.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let known = self.old.remove(place.key());
+                place.insert(known.unwrap_or(Bucket {
+                    tokens: self.burst,
+                    counted: now,
+                    warnings: None,
+                }))
+            }
+        };
         bucket.refill(now, self.refill, self.burst);
-        let taken = match bucket.tokens.checked_sub(1) {
+        match bucket.tokens.checked_sub(1) {
             Some(left) => {
                 bucket.tokens = left;
                 Ok(())
             }
             None => Err(Limited {
                 retry_after: (bucket.counted + self.refill).saturating_duration_since(now),
+                warn: bucket.warnings.get_or_insert_default().admit(now),
             }),
-        };
-        self.young.insert(key, bucket);
-        taken
+        }
     }
 
     /// Keys remembered.
@@ -151,6 +160,31 @@ mod tests {
         granted(&mut limiter, 1, 20, start);
         let limited = limiter.take(1, start + 2 * SECOND).expect_err("empty");
         assert_eq!(limited.retry_after, 4 * SECOND);
+    }
+
+    /// What the refusals of `asks` requests said about the log.
+    fn told(limiter: &mut RateLimiter<u32>, key: u32, asks: usize, now: Instant) -> Vec<Warn> {
+        let refusals = (0..asks).filter_map(|_| limiter.take(key, now).err());
+        refusals.map(|limited| limited.warn).collect()
+    }
+
+    #[test]
+    fn o38_each_refusal_is_told_until_they_are_a_flood() {
+        let (mut limiter, start) = limiter();
+        let written = Warn::Write { suppressed: None };
+        granted(&mut limiter, 1, 20, start);
+        let mut flood = told(&mut limiter, 1, 1_000, start);
+        assert_eq!(flood.split_off(10), [Warn::Suppress; 990]);
+        assert_eq!(flood, [written; 10]);
+        // Nobody else's refusal is left out for it.
+        granted(&mut limiter, 2, 20, start);
+        assert_eq!(told(&mut limiter, 2, 1, start), [written]);
+        // Ten seconds later one token has come in, and the next refusal tells what was left out.
+        let later = start + 10 * SECOND;
+        let summed = Warn::Write {
+            suppressed: Some(990),
+        };
+        assert_eq!(told(&mut limiter, 1, 3, later), [summed, written]);
     }
 
     #[test]

@@ -154,7 +154,6 @@ impl BinaryEndpoint {
     /// One line for what this binary did wrong, unless it did too much of it lately.
     fn warn(&mut self, now: Instant, write: impl FnOnce(&str, &str, Option<u64>)) {
         if let Warn::Write { suppressed } = self.warnings.admit(now) {
-            let suppressed = Some(suppressed).filter(|count| *count > 0);
             let server_id = clip(self.binary.server_id().as_bytes());
             write(&server_id, &self.binary_conn_id, suppressed);
         }

@@ -16,6 +16,7 @@ use relay_core::Origin;
 use tracing::warn;
 
 use crate::admission::Refused;
+use crate::log::Warn;
 use crate::upgrade::Refusal;
 
 /// A short body in one piece.
@@ -69,9 +70,11 @@ pub(super) fn turned_away(
 ) -> Response<ResponseBody> {
     let (status, retry_after) = match refused {
         Refused::RateLimited { client, limited } => {
-            // Quoted once more, as log watchers know it.
-            let remote = format!("\"{client}\"");
-            warn!(remote, "rate_limited");
+            if let Warn::Write { suppressed } = limited.warn {
+                // Quoted once more, as log watchers know it.
+                let remote = format!("\"{client}\"");
+                warn!(remote, suppressed, "rate_limited");
+            }
             let seconds = limited.retry_after.as_secs_f64().ceil();
             (StatusCode::TOO_MANY_REQUESTS, seconds as u64)
         }
@@ -82,9 +85,10 @@ pub(super) fn turned_away(
         }
     };
     let mut response = text(status, "\n");
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from(retry_after.max(1)));
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.max(1)));
+    // Without a slot its descriptor is all it costs, and nothing bounds how many of those one client keeps.
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

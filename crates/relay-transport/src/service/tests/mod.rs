@@ -16,7 +16,7 @@ use relay_core::{DrainServer, Limits, Origin, Registry};
 use super::{RelayService, ResponseBody};
 use crate::builder::ServerBuilder;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, RateLimit};
 use crate::testing::*;
 
 const SECOND: Duration = Duration::from_secs(1);

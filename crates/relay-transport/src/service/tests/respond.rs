@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
-    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
+    RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Builder;
 use http::{Method, Request, Response};
@@ -208,6 +208,24 @@ async fn c07_a_full_relay_answers_503_before_it_looks_at_the_headers() {
     assert_eq!(answer(&service, get("/nowhere")).status(), 404);
     eventually(|| service.shared.admission.connections() == 0).await;
     assert_eq!(answer(&service, upgrade("/v1/client")).status(), 101);
+}
+
+/// It holds no slot, so nothing else bounds how many of it stay connected.
+#[tokio::test]
+async fn who_is_turned_away_is_hung_up_on() {
+    let limit = RateLimit {
+        burst: 2,
+        refill: Duration::MAX,
+        max_clients: 10,
+    };
+    let service = service(Config::default().max_connections(1).rate_limit(Some(limit)));
+    assert_eq!(answer(&service, upgrade("/v1/server")).status(), 101);
+    for status in [503, 429] {
+        let turned_away = answer(&service, upgrade("/v1/client"));
+        assert_eq!(turned_away.status(), status);
+        assert_eq!(header(&turned_away, CONNECTION), "close");
+        assert!(turned_away.headers().contains_key(RETRY_AFTER));
+    }
 }
 
 #[tokio::test]
