@@ -229,7 +229,7 @@ mod tests {
                 "WARN",
                 "server_id token_fp duration err",
             ),
-            ("rate_limited", "WARN", "remote"),
+            ("rate_limited", "WARN", "remote suppressed"),
             ("conn_cap_reached", "WARN", "path remote"),
             ("tightened cert cache dir perms", "INFO", "path from to"),
             ("starting metrics listener", "INFO", "listen"),
