@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use crate::bench::BenchOptions;
+
 /// What `cargo xtask --help` prints.
 pub(crate) const USAGE: &str = "\
 Usage: cargo xtask <command>
@@ -18,7 +20,11 @@ Commands:
       --filter <text>  only scenarios whose name contains the text
       --list           print the names and stop
       --binary <path>  drive this relay instead of building one
-      --rounds <n>     how often the drain proof is repeated";
+      --rounds <n>     how often the drain proof is repeated
+  bench                what the relay costs beside a byte forwarder, and what its peers weigh; about six minutes
+      --filter <text>  only parts whose name contains the text
+      --binary <path>  measure this relay instead of building one
+      --quick          a fifth of everything, to try the bench itself";
 
 /// One chore.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +39,8 @@ pub(crate) enum Command {
     Tidy,
     /// The scenarios on the built binary.
     E2e(E2eOptions),
+    /// Measurements.
+    Bench(BenchOptions),
 }
 
 /// What to run of the scenarios, and on what.
@@ -62,6 +70,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             "ci" => Command::Ci,
             "tidy" => Command::Tidy,
             "e2e" => Command::E2e(E2eOptions::default()),
+            "bench" => Command::Bench(BenchOptions::default()),
             unknown => return Err(format!("unknown command `{unknown}`").into()),
         },
         Some(other) => return Err(other.unexpected()),
@@ -79,6 +88,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             (Command::E2e(options), Long("rounds")) => {
                 options.rounds = Some(parser.value()?.parse()?);
             }
+            (Command::Bench(options), Long("filter")) => {
+                options.filter = Some(parser.value()?.string()?);
+            }
+            (Command::Bench(options), Long("binary")) => {
+                options.binary = Some(parser.value()?.into());
+            }
+            (Command::Bench(options), Long("quick")) => options.is_quick = true,
             (_, other) => return Err(other.unexpected()),
         }
     }
@@ -110,6 +126,17 @@ mod tests {
         };
         let line = "e2e --filter case_11 --list --binary=/bin/relay --rounds 3";
         assert_eq!(parse_words(line), Ok(Command::E2e(options)));
+    }
+
+    #[test]
+    fn reads_bench_options() {
+        let options = BenchOptions {
+            filter: Some("echo".to_owned()),
+            is_quick: true,
+            binary: Some(PathBuf::from("/bin/relay")),
+        };
+        let line = "bench --filter echo --quick --binary=/bin/relay";
+        assert_eq!(parse_words(line), Ok(Command::Bench(options)));
     }
 
     #[test]
