@@ -3,6 +3,7 @@
 //! It must not know what a peer says; that is [`Peer`]'s.
 
 use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -155,6 +156,8 @@ impl<P: Peer> Link<P> {
             match self.stream.read(scratch) {
                 Ok(0) => {
                     self.is_open = false;
+                    // As a peer does whose library has seen the end: the other side need not linger.
+                    let _ = self.stream.shutdown(Shutdown::Both);
                     return;
                 }
                 Ok(read) => {

@@ -70,7 +70,10 @@ async fn accept(listen: SocketAddr) -> anyhow::Result<serde_json::Value> {
     loop {
         let (mut stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let hello = Hello::read(&mut stream).await?;
+        let Ok(hello) = Hello::read(&mut stream).await else {
+            // Somebody who only looked whether anybody listens.
+            continue;
+        };
         let places = waiting.entry(hello.server).or_default();
         places.resize_with(hello.phones + 1, || None);
         *places.get_mut(hello.place).context("place")? = Some(stream);

@@ -119,8 +119,9 @@ impl Drain {
         let everybody = self.connections as u64;
         let begun = clock::now();
         self.target.process.terminate()?;
-        engine.run_until(begun + Duration::from_secs(15), |_| {
-            seen.closes.get() >= everybody
+        // On beyond the last close: a peer that was told hangs up when it sees the end.
+        engine.run_until(begun + Duration::from_secs(15), |engine| {
+            seen.closes.get() >= everybody && engine.open() == 0
         })?;
         let is_gone = self.target.process.wait(Duration::from_secs(15))?;
         let gone = clock::now() - begun;

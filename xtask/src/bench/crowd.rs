@@ -89,12 +89,11 @@ pub(super) fn secure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
         &format!("--directory={directory}"),
         &format!("--name={name}"),
     ])?;
-    let (addr, http) = (free_address()?, free_address()?);
+    let addr = free_address()?;
     let args = [
         format!("--tls-cert={directory}/certificate.pem"),
         format!("--tls-key={directory}/key.pem"),
         format!("--https-listen={addr}"),
-        format!("--http-listen={http}"),
     ];
     let relay = bench.relay_with(addr, &args.each_ref().map(String::as_str))?;
     let count = bench.scaled(CONNECTIONS);
