@@ -21,6 +21,8 @@ Commands:
       --list           print the names and stop
       --binary <path>  drive this relay instead of building one
       --rounds <n>     how often the drain proof is repeated
+  instructions         instructions of each step of a frame's way, against committed budgets
+      --rewrite        make what was counted the budget
   bench                what the relay costs beside a byte forwarder, and what its peers weigh; about six minutes
       --filter <text>  only parts whose name contains the text
       --binary <path>  measure this relay instead of building one
@@ -39,6 +41,11 @@ pub(crate) enum Command {
     Tidy,
     /// The scenarios on the built binary.
     E2e(E2eOptions),
+    /// Instruction counts; with `true`, new budgets.
+    Instructions {
+        /// What was counted becomes the budget.
+        rewrites: bool,
+    },
     /// Measurements.
     Bench(BenchOptions),
 }
@@ -70,6 +77,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             "ci" => Command::Ci,
             "tidy" => Command::Tidy,
             "e2e" => Command::E2e(E2eOptions::default()),
+            "instructions" => Command::Instructions { rewrites: false },
             "bench" => Command::Bench(BenchOptions::default()),
             unknown => return Err(format!("unknown command `{unknown}`").into()),
         },
@@ -88,6 +96,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             (Command::E2e(options), Long("rounds")) => {
                 options.rounds = Some(parser.value()?.parse()?);
             }
+            (Command::Instructions { rewrites }, Long("rewrite")) => *rewrites = true,
             (Command::Bench(options), Long("filter")) => {
                 options.filter = Some(parser.value()?.string()?);
             }

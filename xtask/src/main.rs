@@ -1,4 +1,4 @@
-//! Repository chores: `test`, `e2e`, `ci`, `tidy`, `bench`.
+//! Repository chores: `test`, `e2e`, `ci`, `tidy`, `bench`, `instructions`.
 //!
 //! Owns the order in which the repository is checked and the harness that drives the built relay from outside.
 //! It must not depend on any of our crates: what it knows of the relay is its command line, its wire and its logs.
@@ -12,6 +12,7 @@ mod bench;
 mod cli;
 mod clock;
 mod e2e;
+mod instructions;
 mod steps;
 mod tally;
 mod tidy;
@@ -56,6 +57,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test => steps::run(&workspace, std::env::var_os("CI").is_some()),
         Command::Ci => steps::run(&workspace, true),
         Command::Tidy => tidy::run(&workspace),
+        Command::Instructions { rewrites } => instructions::run(&workspace, true, rewrites)?,
         Command::Bench(options) => bench::run(&workspace, &options)?,
         Command::E2e(options) => e2e::build_and_run(&workspace, &options)?,
     };

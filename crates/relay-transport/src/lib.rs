@@ -15,6 +15,9 @@ mod deadlines;
 mod endpoint;
 mod health;
 mod http1;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod log;
 mod scratch;
 mod server;

@@ -17,7 +17,7 @@ use crate::cli::E2eOptions;
 use crate::clock::Stopwatch;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{e2e, tidy};
+use crate::{e2e, instructions, tidy};
 
 /// One line of the closing table.
 struct Finished {
@@ -115,6 +115,9 @@ pub(crate) fn run(workspace: &Workspace, locked: bool) -> Tally {
         }
     });
     step("alerts", &mut || promtool::run(workspace, locked));
+    step("instructions", &mut || {
+        instructions::run(workspace, locked, false)
+    });
     step("end to end", &mut || {
         e2e::build_and_run(workspace, &E2eOptions::default())
     });
