@@ -8,6 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::Relay;
 use crate::http::{get, send};
+use crate::page::Families;
 use crate::peers::{binary, close_code, phone};
 
 fn attempts(endpoint: &str, outcome: &str) -> String {
@@ -83,27 +84,17 @@ const FACTS: &[(&str, &str, usize)] = &[
 #[tokio::test]
 async fn o49_a_fresh_relay_has_every_family_with_its_type_and_at_zero() {
     let relay = Relay::start(&[]).await;
-    let page = get(relay.metrics, "/metrics").await.body;
-    let mut types = BTreeMap::new();
-    let mut samples: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for line in page.lines() {
-        if let Some(family) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = family.split_once(' ').unwrap();
-            assert_eq!(types.insert(name, kind), None, "{name} comes twice");
-        } else if !line.starts_with('#') {
-            let (series, value) = line.rsplit_once(' ').unwrap();
-            let name = series.split('{').next().unwrap();
-            samples.entry(name).or_default().push(value);
-        }
-    }
+    let Families { types, samples } = Families::of(&get(relay.metrics, "/metrics").await.body);
     let expected = FAMILIES.iter().chain(FACTS);
-    let expected: BTreeMap<_, _> = expected.map(|(name, kind, _)| (*name, *kind)).collect();
+    let expected: BTreeMap<_, _> = expected
+        .map(|(name, kind, _)| ((*name).to_owned(), (*kind).to_owned()))
+        .collect();
     assert_eq!(types, expected);
     for (name, _, count) in FAMILIES {
-        assert_eq!(samples[name], vec!["0"; *count], "{name}");
+        assert_eq!(samples[*name], vec!["0"; *count], "{name}");
     }
     for (name, _, count) in FACTS {
-        assert_eq!(samples[name].len(), *count, "{name}");
+        assert_eq!(samples[*name].len(), *count, "{name}");
     }
 }
 
