@@ -110,7 +110,7 @@ impl Default for Config {
 }
 
 /// Stands for "never": longer than a process lives, and short enough to be added to any `Instant`.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// A runtime's timers are no finer.
 const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(1);

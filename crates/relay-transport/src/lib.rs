@@ -34,6 +34,7 @@ pub use accept::{Accept, Io};
 pub use admission::{Cidr, CidrError, ForwardedFor};
 pub use builder::{BoundServer, ServerBuilder};
 pub use config::{Config, ProxyProtocol, RateLimit};
+pub use http1::Http1;
 pub use server::Server;
 pub use service::{PeerService, RelayService, ResponseBody};
 pub use stats::{ClosedBy, Closes, TransportStats, Upgrades};

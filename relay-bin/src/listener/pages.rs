@@ -1,30 +1,22 @@
-//! A small HTTP server: one request per connection, an answer made on the spot, every wait bounded.
+//! A small HTTP server: answers made on the spot, on connections that are kept and waited for like the relay's own.
 
 use std::convert::Infallible;
-use std::future::{Future, ready};
+use std::future::ready;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use relay_core::{BoxFuture, DrainServer};
-use relay_transport::ResponseBody;
-use tokio::net::{TcpListener, TcpStream};
+use relay_transport::{Config, Http1, Io, ResponseBody};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// From accept to the complete request head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// From accept to the last byte of the answer.
-const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Largest request head.
-const MAX_HEAD_BYTES: usize = 16 << 10;
+use crate::clock;
 
 /// How long to leave a system alone that has no descriptor or memory for another connection.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -67,10 +59,14 @@ impl PageServer {
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
         };
-        let (tasks, stop, cut) = (
+        let (stop, cut) = (server.stop.clone(), server.cut.clone());
+        let over = CancellationToken::new();
+        let accepting = accept(
+            listener,
+            Arc::clone(&page),
             server.tasks.clone(),
-            server.stop.clone(),
-            server.cut.clone(),
+            over.clone(),
+            cut.clone(),
         );
         server.tasks.spawn(async move {
             let unwanted = async {
@@ -78,20 +74,22 @@ impl PageServer {
                 page.wanted().await;
             };
             tokio::select! {
-                () = accept(&listener, &page, &tasks, &cut) => {}
+                () = accepting => {}
                 () = unwanted => {}
                 () = cut.cancelled() => {}
             }
+            over.cancel();
         });
         server
     }
 }
 
 async fn accept(
-    listener: &TcpListener,
-    page: &Arc<dyn Page>,
-    tasks: &TaskTracker,
-    cut: &CancellationToken,
+    listener: TcpListener,
+    page: Arc<dyn Page>,
+    tasks: TaskTracker,
+    over: CancellationToken,
+    cut: CancellationToken,
 ) {
     let slots = Arc::new(Semaphore::new(page.max_connections()));
     // Ends never: the semaphore is not closed.
@@ -100,7 +98,8 @@ async fn accept(
             tokio::time::sleep(ACCEPT_BACKOFF).await;
             continue;
         };
-        let serving = serve(tcp, Arc::clone(page));
+        let stay = Stay::among(slots.available_permits(), page.max_connections());
+        let serving = serve(tcp, clock::now(), Arc::clone(&page), stay, over.clone());
         let cut = cut.clone();
         tasks.spawn(async move {
             tokio::select! {
@@ -112,19 +111,42 @@ async fn accept(
     }
 }
 
-fn serve(tcp: TcpStream, page: Arc<dyn Page>) -> impl Future<Output = ()> {
-    let answer = service_fn(move |request| ready(Ok::<_, Infallible>(page.answer(&request))));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_header_size(MAX_HEAD_BYTES)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(tcp), answer);
-    async {
-        // How it ended is the client's business.
-        let _ = tokio::time::timeout(EXCHANGE_TIMEOUT, connection).await;
+/// How long a connection is welcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stay {
+    ForFurtherRequests,
+    ForOneAnswer,
+}
+
+impl Stay {
+    /// Nobody can take the last half of the places by idling in them.
+    fn among(free: usize, max_connections: usize) -> Self {
+        if free < max_connections / 2 {
+            Self::ForOneAnswer
+        } else {
+            Self::ForFurtherRequests
+        }
     }
+}
+
+async fn serve(
+    io: impl Io + 'static,
+    accepted: Instant,
+    page: Arc<dyn Page>,
+    stay: Stay,
+    over: CancellationToken,
+) {
+    let answer = service_fn(move |request| {
+        let mut response = page.answer(&request);
+        if stay == Stay::ForOneAnswer {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        ready(Ok::<_, Infallible>(response))
+    });
+    Http1::new(&Config::default())
+        .serve(io, accepted, answer, over.cancelled())
+        .await;
 }
 
 impl DrainServer for PageServer {
@@ -153,3 +175,6 @@ impl Drop for PageServer {
         self.cut.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests;

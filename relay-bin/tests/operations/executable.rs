@@ -35,7 +35,20 @@ pub(crate) struct Ended {
 }
 
 fn command(environment: &[(&str, &str)], args: &[String]) -> Command {
-    let mut command = Command::new(EXECUTABLE);
+    bare(Command::new(EXECUTABLE), environment, args)
+}
+
+/// One that may open so many files, and cannot raise that.
+fn command_with_files(max_files: u32, args: &[String]) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .arg("-c")
+        .arg(format!("ulimit -n {max_files}; exec \"$0\" \"$@\""))
+        .arg(EXECUTABLE);
+    bare(shell, &[], args)
+}
+
+fn bare(mut command: Command, environment: &[(&str, &str)], args: &[String]) -> Command {
     command
         .args(args)
         .env_clear()
@@ -72,6 +85,17 @@ pub(crate) async fn run(environment: &[(&str, &str)], args: &[String]) -> Output
     output.expect("it ends by itself").unwrap()
 }
 
+fn args(listen: &str, addr: SocketAddr, metrics: SocketAddr, flags: &[&str]) -> Vec<String> {
+    let mut args = vec![
+        format!("{listen}={addr}"),
+        format!("--metrics-listen={metrics}"),
+        "--rate-limit-per-minute=0".to_owned(),
+        "--max-connections-per-ip=1000".to_owned(),
+    ];
+    args.extend(flags.iter().map(|flag| (*flag).to_owned()));
+    args
+}
+
 impl Executable {
     /// With a metrics page and without limits on a single address, until it answers. The flags come behind those.
     pub(crate) async fn start(environment: &[(&str, &str)], flags: &[&str]) -> Self {
@@ -85,14 +109,17 @@ impl Executable {
 
     async fn start_in(environment: &[(&str, &str)], listen: &str, flags: &[&str]) -> Self {
         let (addr, metrics) = (free_addr(), free_addr());
-        let mut args = vec![
-            format!("{listen}={addr}"),
-            format!("--metrics-listen={metrics}"),
-            "--rate-limit-per-minute=0".to_owned(),
-            "--max-connections-per-ip=1000".to_owned(),
-        ];
-        args.extend(flags.iter().map(|flag| (*flag).to_owned()));
-        let mut relay = Self::launch(environment, &args, addr, metrics);
+        let args = args(listen, addr, metrics, flags);
+        let mut relay = Self::launch(command(environment, &args), addr, metrics);
+        relay.is_up(addr, "/readyz").await;
+        relay
+    }
+
+    /// As [`Self::start`], with so many files to open at most.
+    pub(crate) async fn start_with_files(max_files: u32, flags: &[&str]) -> Self {
+        let (addr, metrics) = (free_addr(), free_addr());
+        let args = args("--insecure-listen", addr, metrics, flags);
+        let mut relay = Self::launch(command_with_files(max_files, &args), addr, metrics);
         relay.is_up(addr, "/readyz").await;
         relay
     }
@@ -102,18 +129,13 @@ impl Executable {
         (addr, metrics): (SocketAddr, SocketAddr),
         args: &[String],
     ) -> Self {
-        let mut relay = Self::launch(&[], args, addr, metrics);
+        let mut relay = Self::launch(command(&[], args), addr, metrics);
         relay.is_up(metrics, "/metrics").await;
         relay
     }
 
-    fn launch(
-        environment: &[(&str, &str)],
-        args: &[String],
-        addr: SocketAddr,
-        metrics: SocketAddr,
-    ) -> Self {
-        let mut child = command(environment, args)
+    fn launch(mut command: Command, addr: SocketAddr, metrics: SocketAddr) -> Self {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -32,13 +32,29 @@ async fn last_words_to(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &
     answer
 }
 
-async fn is_answered(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+/// Asks once more on a connection that is kept.
+async fn is_answered(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), status: &str) {
     stream.write_all(WHOLE).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"}") {
-        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+    let mut answer = String::new();
+    while !is_whole(&answer) {
+        let mut bytes = vec![0; 4096];
+        let count = stream.read(&mut bytes).await.unwrap();
+        assert_ne!(count, 0, "{answer}");
+        answer.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
     }
-    assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status}")),
+        "{answer}"
+    );
+}
+
+fn is_whole(answer: &str) -> bool {
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let mut lines = head.lines();
+    let length = lines.find_map(|line| line.strip_prefix("content-length: "));
+    body.len() == length.unwrap().parse::<usize>().unwrap()
 }
 
 async fn tcp(addr: SocketAddr) -> TcpStream {
@@ -48,14 +64,18 @@ async fn tcp(addr: SocketAddr) -> TcpStream {
 #[tokio::test]
 async fn o46_half_a_head_is_hung_up_on_after_5_seconds_and_an_idle_connection_is_not() {
     let relay = Relay::start(&[]).await;
-    let mut idle = tcp(relay.addr).await;
-    is_answered(&mut idle).await;
-    let (main, page) = tokio::join!(
+    let (mut idle, mut idle_page) = (tcp(relay.addr).await, tcp(relay.metrics).await);
+    is_answered(&mut idle, "200").await;
+    is_answered(&mut idle_page, "404").await;
+    let (main, page, silent, silent_page) = tokio::join!(
         last_words_to(tcp(relay.addr).await, HALF),
-        last_words_to(tcp(relay.metrics).await, HALF)
+        last_words_to(tcp(relay.metrics).await, HALF),
+        last_words_to(tcp(relay.addr).await, b""),
+        last_words_to(tcp(relay.metrics).await, b""),
     );
-    assert_eq!([main, page], [b"", b""]);
-    is_answered(&mut idle).await;
+    assert_eq!([main, page, silent, silent_page], [b""; 4]);
+    is_answered(&mut idle, "200").await;
+    is_answered(&mut idle_page, "404").await;
 }
 
 #[tokio::test]
@@ -63,7 +83,7 @@ async fn o46_the_same_under_tls() {
     let (scratch, issued) = (Scratch::new(), tls_peers::issue());
     let relay = tls::start(&scratch, &issued, &[]).await;
     let mut idle = tls_peers::connect(relay.addr, issued.client(), tls_peers::DOMAIN).await;
-    is_answered(&mut idle).await;
+    is_answered(&mut idle, "200").await;
     let (half_head, no_handshake) = tokio::join!(
         last_words_to(
             tls_peers::connect(relay.addr, issued.client(), tls_peers::DOMAIN).await,
@@ -72,12 +92,19 @@ async fn o46_the_same_under_tls() {
         last_words_to(tcp(relay.addr).await, b"")
     );
     assert_eq!([half_head, no_handshake], [b"", b""]);
-    is_answered(&mut idle).await;
+    is_answered(&mut idle, "200").await;
 }
 
 #[tokio::test]
 async fn o46_the_same_on_port_80() {
     let scratch = Scratch::new();
     let (_relay, http) = autocert::start(scratch.path()).await;
-    assert_eq!(last_words_to(tcp(http).await, HALF).await, b"");
+    let mut idle = tcp(http).await;
+    is_answered(&mut idle, "404").await;
+    let (half_head, silent) = tokio::join!(
+        last_words_to(tcp(http).await, HALF),
+        last_words_to(tcp(http).await, b""),
+    );
+    assert_eq!([half_head, silent], [b"", b""]);
+    is_answered(&mut idle, "404").await;
 }

@@ -43,3 +43,4 @@ mod scratch;
 mod secrets;
 mod tls;
 mod tls_peers;
+mod warnings;

@@ -217,7 +217,7 @@ async fn nothing_secret_is_in_what_is_answered_for_want_of_room() {
     ];
     let environment = [("RUST_LOG", "trace")];
     let relay = Executable::start(&environment, &flags).await;
-    let _binary = connect(&relay, "/v1/server", "s").await;
+    let binary = connect(&relay, "/v1/server", "s").await;
     let planted = [
         ("x-pyrycode-server", "s"),
         ("x-pyrycode-token", MARKER),
@@ -231,8 +231,11 @@ async fn nothing_secret_is_in_what_is_answered_for_want_of_room() {
     }
     let page = get(relay.metrics, "/metrics").await.body;
     assert_clean("the page", &page);
-    let log = relay.lines().join("\n");
-    assert!(log.contains("rate_limited") && log.contains("conn_cap_reached"));
+    for provoked in ["rate_limited", "conn_cap_reached"] {
+        relay.logged(&[provoked]).await;
+    }
+    drop(binary);
+    let log = relay.stop().await.join("\n");
     assert_clean("the log", &log);
 }
 

@@ -1,8 +1,11 @@
 //! What a relay writes to standard error: kept, waited for, and read as logfmt.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::sync::watch;
 
@@ -126,44 +129,26 @@ pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
     /// Reads logfmt, or a JSON object when the line starts like one.
+    ///
+    /// What is no pair must not go unnoticed: it reads as a key that no closed set holds.
     pub(super) fn of(line: &str) -> Self {
         if line.starts_with('{') {
-            return Self::of_json(line);
+            return serde_json::from_str(line)
+                .unwrap_or_else(|_| Self(vec![(line.to_owned(), String::new())]));
         }
         let mut fields = Vec::new();
-        let mut rest = line.trim_start();
+        let mut rest = line;
         while let Some((key, after)) = rest.split_once('=') {
-            let (value, tail) = match after.strip_prefix('"') {
-                Some(quoted) => unquote(quoted),
-                None => {
-                    let (value, tail) = after.split_once(' ').unwrap_or((after, ""));
-                    (value.to_owned(), tail)
-                }
+            let Some((value, tail)) = value(after) else {
+                break;
             };
             fields.push((key.to_owned(), value));
-            rest = tail.trim_start();
+            rest = tail;
         }
         if !rest.is_empty() {
-            // What is no pair must not go unnoticed: it reads as a key that no closed set holds.
             fields.push((rest.to_owned(), String::new()));
         }
         Self(fields)
-    }
-
-    fn of_json(line: &str) -> Self {
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(line).unwrap_or_default();
-        Self(
-            object
-                .into_iter()
-                .map(|(key, value)| {
-                    let text = value
-                        .as_str()
-                        .map_or_else(|| value.to_string(), str::to_owned);
-                    (key, text)
-                })
-                .collect(),
-        )
     }
 
     /// The value of the first pair with this key.
@@ -190,23 +175,71 @@ impl Fields {
     }
 }
 
+/// Every pair there is: of two with one key, a map would keep the last.
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((key, value)) = map.next_entry::<String, Value>()? {
+                    let text = value
+                        .as_str()
+                        .map_or_else(|| value.to_string(), str::to_owned);
+                    fields.push((key, text));
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// The value in front, and what follows behind the one blank; `None` if it ends in the middle, or should have been quoted.
+fn value(text: &str) -> Option<(String, &str)> {
+    let (value, tail) = match text.strip_prefix('"') {
+        Some(quoted) => unquote(quoted)?,
+        None => {
+            let (value, tail) = text.split_at(text.find(' ').unwrap_or(text.len()));
+            if value.is_empty() || value.contains(['"', '=']) {
+                return None;
+            }
+            (value.to_owned(), tail)
+        }
+    };
+    let rest = if tail.is_empty() {
+        tail
+    } else {
+        tail.strip_prefix(' ')?
+    };
+    Some((value, rest))
+}
+
 /// The text up to the closing quote, unescaped as far as the scenarios compare it, and what follows.
-fn unquote(quoted: &str) -> (String, &str) {
+fn unquote(quoted: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut letters = quoted.char_indices();
     while let Some((at, letter)) = letters.next() {
         match letter {
-            '"' => return (value, &quoted[at + 1..]),
+            '"' => return Some((value, &quoted[at + 1..])),
             '\\' => match letters.next() {
                 Some((_, 'n')) => value.push('\n'),
                 Some((_, 't')) => value.push('\t'),
                 Some((_, escaped)) => value.push(escaped),
-                None => break,
+                None => return None,
             },
             _ => value.push(letter),
         }
     }
-    (value, "")
+    None
 }
 
 #[cfg(test)]
@@ -238,6 +271,18 @@ mod tests {
     fn shows_what_is_no_pair() {
         check("msg=x stray", &[("msg", "x"), ("stray", "")]);
         check("thread panicked at", &[("thread panicked at", "")]);
+        for broken in [
+            "n=\"never ends",
+            "n=\"never ends\\\"",
+            "n=\"never ends\\",
+            "n=\"a\"b=c",
+            "n=a\"b",
+            "n=a=b",
+            "n=",
+            "n=  b=c",
+        ] {
+            check(&format!("msg=x {broken}"), &[("msg", "x"), (broken, "")]);
+        }
     }
 
     #[test]
@@ -246,6 +291,17 @@ mod tests {
             r#"{"level":"INFO","n":7}"#,
             &[("level", "INFO"), ("n", "7")],
         );
+    }
+
+    #[test]
+    fn shows_json_that_is_broken_or_says_a_thing_twice() {
+        check(
+            r#"{"msg":"x","n":1,"msg":"forged"}"#,
+            &[("msg", "x"), ("n", "1"), ("msg", "forged")],
+        );
+        for broken in [r#"{"msg":"x""#, r#"{"msg":"x"} {"n":1}"#, "{msg=x}"] {
+            check(broken, &[(broken, "")]);
+        }
     }
 
     #[tokio::test]

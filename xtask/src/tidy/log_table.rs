@@ -13,13 +13,22 @@ const HEADING: &str = "| `msg` | Level | Keys |";
 /// Joins any line about a binary; its table says so once.
 const ON_MANY: &str = "suppressed";
 
-/// One row: events that share a level, and all their keys.
+/// One row: events that share a level, and their keys. Those behind a comma are not on every line.
 #[derive(Debug)]
 struct Row<'d> {
     line: usize,
     messages: Vec<&'d str>,
     level: &'d str,
     keys: BTreeSet<&'d str>,
+    always: BTreeSet<&'d str>,
+}
+
+/// A place that logs an event.
+struct Site<'f> {
+    path: &'f str,
+    line: usize,
+    level: String,
+    keys: BTreeSet<String>,
 }
 
 /// Where the code and the table differ. `is_source` tells the files that log.
@@ -28,7 +37,7 @@ pub(super) fn violations(files: &Files<'_>, is_source: impl Fn(&str) -> bool) ->
     if rows.is_empty() {
         return vec![format!("{DOCUMENT} has no table of log lines")];
     }
-    let mut written: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+    let mut written: BTreeMap<String, Vec<Site<'_>>> = BTreeMap::new();
     let mut found = Vec::new();
     for (path, source) in files.iter().filter(|(path, _)| is_source(path)) {
         for event in log_keys::events(source) {
@@ -42,9 +51,12 @@ pub(super) fn violations(files: &Files<'_>, is_source: impl Fn(&str) -> bool) ->
                     "{path}:{line}: {DOCUMENT} has no row for `{message}`"
                 ));
             }
-            let (levels, keys) = written.entry(event.message).or_default();
-            levels.insert(event.level);
-            keys.extend(event.keys);
+            written.entry(event.message).or_default().push(Site {
+                path,
+                line: event.line,
+                level: event.level,
+                keys: event.keys.into_iter().collect(),
+            });
         }
     }
     for row in &rows {
@@ -53,27 +65,32 @@ pub(super) fn violations(files: &Files<'_>, is_source: impl Fn(&str) -> bool) ->
     found
 }
 
-fn differences(
-    row: &Row<'_>,
-    written: &BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>,
-) -> Vec<String> {
+fn differences(row: &Row<'_>, written: &BTreeMap<String, Vec<Site<'_>>>) -> Vec<String> {
     let mut found = Vec::new();
-    let mut all_keys = BTreeSet::new();
+    let mut untold = row.keys.clone();
     for message in &row.messages {
-        let Some((levels, keys)) = written.get(*message) else {
+        let Some(sites) = written.get(*message) else {
             found.push(format!("nothing logs `{message}`"));
             continue;
         };
-        if levels.iter().any(|level| level != row.level) {
-            found.push(format!("`{message}` is logged as {levels:?}"));
+        for site in sites {
+            let Site { path, line, .. } = site;
+            if site.level != row.level {
+                let level = &site.level;
+                found.push(format!("{path}:{line} logs `{message}` as {level}"));
+            }
+            let keys: BTreeSet<_> = site.keys.iter().map(String::as_str).collect();
+            for key in row.always.difference(&keys) {
+                found.push(format!("{path}:{line} logs `{message}` without `{key}`"));
+            }
+            for key in keys.difference(&row.keys).filter(|key| **key != ON_MANY) {
+                found.push(format!("{path}:{line} logs `{message}` with `{key}`"));
+            }
+            untold.retain(|key| !keys.contains(key));
         }
-        all_keys.extend(keys.iter().map(String::as_str));
     }
-    if !row.keys.contains(ON_MANY) {
-        all_keys.remove(ON_MANY);
-    }
-    if found.is_empty() && all_keys != row.keys {
-        found.push(format!("{:?} has the keys {all_keys:?}", row.messages));
+    for key in untold.difference(&row.always) {
+        found.push(format!("nothing logs {:?} with `{key}`", row.messages));
     }
     let line = row.line;
     found
@@ -98,6 +115,7 @@ fn rows(document: &str) -> Vec<Row<'_>> {
                 messages: quoted(messages).collect(),
                 level: level.trim(),
                 keys: quoted(keys).collect(),
+                always: quoted(keys.split(',').next().unwrap_or_default()).collect(),
             });
         }
     }
@@ -113,7 +131,7 @@ mod tests {
     use super::*;
 
     const TABLE: &str = "| `msg` | Level | Keys | When |\n|---|---|---|---|\n\
-        | `came` | INFO | `conn_id` `err` | |\n| `went`, `left` | WARN | `path` | |\n\n| `x` | INFO | – | |\n";
+        | `came` | INFO | `conn_id` `err`, and `addr` | |\n| `went`, `left` | WARN | `path` | |\n\n| `x` | INFO | – | |\n";
 
     fn check(source: &str, expected: &[&str]) {
         let files = Files::from([(DOCUMENT, TABLE), ("a.rs", source)]);
@@ -127,17 +145,27 @@ mod tests {
     #[test]
     fn code_and_table_agree() {
         check(
-            "info!(%conn_id, err = 1, suppressed, \"came\"); warn!(path, \"went\"); \
-             warn!(\"left\"); debug!(x, \"more\");",
+            "info!(%conn_id, err = 1, suppressed, \"came\"); info!(conn_id, err, addr, \"came\"); \
+             warn!(path, \"went\"); warn!(path, \"left\"); debug!(x, \"more\");",
             &[],
         );
         check(
             "info!(conn_id, \"came\");\ninfo!(path, \"went\");\nwarn!(\"gone\");",
             &[
                 "a.rs:3: docs/OPERATIONS.md has no row for `gone`",
-                "docs/OPERATIONS.md:3: [\"came\"] has the keys {\"conn_id\"}",
-                "docs/OPERATIONS.md:4: `went` is logged as {\"INFO\"}",
+                "docs/OPERATIONS.md:3: a.rs:1 logs `came` without `err`",
+                "docs/OPERATIONS.md:3: nothing logs [\"came\"] with `addr`",
+                "docs/OPERATIONS.md:4: a.rs:2 logs `went` as INFO",
                 "docs/OPERATIONS.md:4: nothing logs `left`",
+            ],
+        );
+        // What one place lacks, another one does not make up for.
+        check(
+            "info!(conn_id, err, addr, remote, \"came\"); info!(conn_id, \"came\");\n\
+             warn!(path, \"went\"); warn!(path, \"left\");",
+            &[
+                "docs/OPERATIONS.md:3: a.rs:1 logs `came` with `remote`",
+                "docs/OPERATIONS.md:3: a.rs:1 logs `came` without `err`",
             ],
         );
         let none = Files::from([("a.rs", "")]);

@@ -95,7 +95,7 @@ const FILE_RULES: &[FileRule] = &[
     },
     FileRule {
         name: "no test sleeps",
-        applies: |path| is_rust(path) && is_test(path),
+        applies: |path| is_rust(path) && (is_test(path) || path.starts_with("xtask/src/e2e")),
         check: |file| source::sleeps(&file.content),
     },
     FileRule {

@@ -1,5 +1,7 @@
 //! Rules about single Rust files.
 
+use std::ops::Range;
+
 use super::Violation;
 use super::tokens::{Token, closing, tokens};
 
@@ -74,17 +76,55 @@ pub(super) fn ignored_tests(content: &str) -> Vec<Violation> {
     found
 }
 
-/// Sleeps on a real clock; a file that pauses the clock sleeps in virtual time, which waits for nothing.
+/// Sleeps on a real clock. On a paused one they wait for nothing: those in the tests of a file that start it paused
+/// are let through, and those in what such tests may share.
 pub(super) fn sleeps(content: &str) -> Vec<Violation> {
-    const PATTERNS: &[&[&str]] = &[&["thread", ":", ":", "sleep"], &["time", ":", ":", "sleep"]];
     let tokens = tokens(content);
-    let paused = tokens.iter().any(|token| token.is("start_paused"))
+    let pauses = tokens.iter().any(|token| token.is("start_paused"))
         || contains(&tokens, &["time", ":", ":", "pause"]);
-    let patterns = if paused { &PATTERNS[..1] } else { PATTERNS };
+    let on_a_real_clock = tests_on_a_real_clock(&tokens);
     (0..tokens.len())
-        .filter(|&at| patterns.iter().any(|pattern| matches(&tokens, at, pattern)))
+        .filter(|&at| {
+            let is_virtual = pauses && !on_a_real_clock.iter().any(|body| body.contains(&at));
+            puts_a_thread_to_sleep(&tokens, at) || (sleeps_at(&tokens, at) && !is_virtual)
+        })
         .map(|at| Violation::at(tokens[at].line, "a sleep: wait for the state instead"))
         .collect()
+}
+
+fn puts_a_thread_to_sleep(tokens: &[Token<'_>], at: usize) -> bool {
+    matches(tokens, at, &["thread", ":", ":", "sleep"])
+}
+
+/// By its path, or by a name that was imported.
+fn sleeps_at(tokens: &[Token<'_>], at: usize) -> bool {
+    const SLEEPS: [&str; 2] = ["sleep", "sleep_until"];
+    SLEEPS.iter().any(|sleep| {
+        let is_imported = matches(tokens, at, &[sleep, "("])
+            && at
+                .checked_sub(1)
+                .is_none_or(|before| ![".", ":", "fn"].iter().any(|word| tokens[before].is(word)));
+        is_imported || matches(tokens, at, &["time", ":", ":", sleep, "("])
+    })
+}
+
+/// The bodies of the tests that do not pause the clock.
+fn tests_on_a_real_clock(tokens: &[Token<'_>]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for at in 0..tokens.len() {
+        if !matches(tokens, at, &["#", "[", "tokio", ":", ":", "test"]) {
+            continue;
+        }
+        let end = closing(tokens, at + 1);
+        let opens = (end..tokens.len()).find(|&at| tokens[at].is("{"));
+        let body = opens.map(|open| open..closing(tokens, open));
+        let body = body.filter(|body| {
+            let starts_paused = tokens[at..end].iter().any(|token| token.is("start_paused"));
+            !starts_paused && !contains(&tokens[body.clone()], &["time", ":", ":", "pause"])
+        });
+        found.extend(body);
+    }
+    found
 }
 
 fn contains(tokens: &[Token<'_>], pattern: &[&str]) -> bool {
@@ -144,7 +184,12 @@ mod tests {
         let source =
             "std::thread::sleep(d);\ntokio::time::sleep(d).await;\ntime::sleep(d).await;\n";
         assert_eq!(lines(&sleeps(source)), [Some(1), Some(2), Some(3)]);
-        assert_eq!(sleeps("// thread::sleep\nlet sleep = timer();"), []);
+        let imported =
+            "use tokio::time::{sleep, sleep_until};\nsleep(d).await;\nsleep_until(d).await;\n";
+        assert_eq!(lines(&sleeps(imported)), [Some(2), Some(3)]);
+        let other =
+            "// thread::sleep\nlet sleep = timer();\nfn sleep() {}\ndog.sleep();\nS::sleep();";
+        assert_eq!(sleeps(other), []);
     }
 
     #[test]
@@ -156,5 +201,14 @@ mod tests {
             lines(&sleeps(&format!("{source}thread::sleep(d);"))),
             [Some(3)]
         );
+    }
+
+    #[test]
+    fn a_paused_test_excuses_what_it_may_call_and_no_other_test() {
+        let source = "async fn shared() { sleep(d).await; }\n\
+            #[tokio::test(start_paused = true)]\nasync fn a() { shared().await; }\n\
+            #[tokio::test]\nasync fn b() { sleep(d).await; }\n\
+            #[tokio::test]\nasync fn c() { time::pause(); sleep(d).await; }\n";
+        assert_eq!(lines(&sleeps(source)), [Some(5)]);
     }
 }

@@ -54,7 +54,7 @@ pub(super) enum End {
     Late,
 }
 
-/// Bytes of a server-id that a log line keeps; it is whatever a daemon put into a header.
+/// Bytes of a server-id, as it is shown, that a log line keeps; it is whatever a daemon put into a header.
 const MAX_SERVER_ID_BYTES: usize = 256;
 
 impl Request {
@@ -149,12 +149,14 @@ impl fmt::Display for End {
 }
 
 fn clip(bytes: &[u8]) -> Box<str> {
-    match bytes.split_at_checked(MAX_SERVER_ID_BYTES) {
-        Some((start, rest)) if !rest.is_empty() => {
-            format!("{}…", String::from_utf8_lossy(start)).into()
-        }
-        _ => String::from_utf8_lossy(bytes).into(),
+    // A character more than is kept, so that one across the end does not show as broken.
+    let start = &bytes[..bytes.len().min(MAX_SERVER_ID_BYTES + char::MAX.len_utf8())];
+    let text = String::from_utf8_lossy(start);
+    if text.len() <= MAX_SERVER_ID_BYTES {
+        return text.into();
     }
+    let end = text.floor_char_boundary(MAX_SERVER_ID_BYTES);
+    format!("{}…", &text[..end]).into()
 }
 
 #[cfg(test)]
@@ -166,5 +168,20 @@ mod tests {
         assert_eq!(&*clip(b"short"), "short");
         assert_eq!(&*clip(&[b'a'; 256]), "a".repeat(256));
         assert_eq!(&*clip(&[b'a'; 257]), format!("{}…", "a".repeat(256)));
+        let odd = [b"x", "é".repeat(200).as_bytes()].concat();
+        assert_eq!(&*clip(&odd), format!("x{}…", "é".repeat(127)));
+    }
+
+    #[test]
+    fn server_ids_that_are_not_text_grow_when_shown_and_are_cut_all_the_same() {
+        for length in [100, 256, 10_000] {
+            let shown = clip(&vec![0xff; length]);
+            assert!(
+                shown.len() <= MAX_SERVER_ID_BYTES + '…'.len_utf8(),
+                "{length}"
+            );
+            assert!(shown.ends_with('…'));
+        }
+        assert_eq!(&*clip(b"caf\xe9"), "caf\u{fffd}");
     }
 }

@@ -142,17 +142,21 @@ async fn o54_without_an_access_token_fcm_is_not_asked() {
     let huge = format!(r#"{{"access_token":"A","x":"{}"}}"#, "x".repeat(1 << 20));
     let bare = "relay: fcm access-token fetch failed";
     let refused = format!("{bare}: status 401");
+    let redirected = format!("{bare}: status 307");
+    // Were it followed, it would be one more fetch.
+    let redirect = Answer::new(307, "MARKER").header("location", bench.google.url() + TOKEN);
     for (nth, answer, err) in [
         (1, Answer::new(401, r#"{"error":"MARKER"}"#), &*refused),
         (2, Answer::new(200, "MARKER"), bare),
         (3, Answer::new(200, huge), bare),
+        (4, redirect, &*redirected),
     ] {
         bench.google.token_answers([answer]);
         assert_failed(&bench.outcome(&format!("T{nth}"), nth).await, err);
     }
-    assert_eq!(bench.google.asked(TOKEN).len(), 3);
+    assert_eq!(bench.google.asked(TOKEN).len(), 4);
     assert_eq!(bench.google.asked(SEND).len(), 0);
-    assert_eq!(bench.waker.stats().token_fetch_failed, 3);
+    assert_eq!(bench.waker.stats().token_fetch_failed, 4);
     assert!(!bench.logs.text().contains("MARKER"));
 }
 

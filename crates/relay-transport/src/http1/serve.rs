@@ -1,13 +1,15 @@
 //! One connection, from its first byte of HTTP until it ends or is upgraded.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use http::Request;
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
@@ -17,51 +19,94 @@ use tokio::time::Sleep;
 use super::{Timeouts, Waits, Watched};
 use crate::accept::Io;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, FOREVER};
 use crate::deadlines::Earliest;
-use crate::service::{PeerService, RelayService};
+use crate::service::{RelayService, ResponseBody};
 
-/// Serves HTTP until the connection ends or becomes a WebSocket, which has a task of its own. What comes in too late,
-/// or is not fetched, ends it without a word.
+/// How the connections of a listener speak HTTP/1.1: kept for further requests, with a bound on every wait.
+///
+/// The relay's own server is made of it; a listener beside that one need not find other bounds.
+#[derive(Clone, Debug)]
+pub struct Http1 {
+    timeouts: Timeouts,
+    drain_timeout: Duration,
+    max_head_bytes: usize,
+}
+
+impl Http1 {
+    /// With the bounds that `config` names for HTTP and for heads; the rest of it is not looked at.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            timeouts: Timeouts {
+                head: FOREVER.min(config.handshake_timeout),
+                exchange: FOREVER.min(config.http_exchange_timeout),
+                idle: FOREVER.min(config.http_idle_timeout),
+            },
+            drain_timeout: FOREVER.min(config.http_drain_timeout),
+            max_head_bytes: config.max_head_bytes,
+        }
+    }
+
+    /// Serves a connection accepted at `accepted` until it ends or is upgraded. What comes in too late, or is not
+    /// fetched, ends it without a word. Once `stop` resolves an idle connection ends, and any other behind its answer.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cuts the connection.
+    pub async fn serve<S>(
+        &self,
+        io: impl Io + 'static,
+        accepted: Instant,
+        service: S,
+        stop: impl Future<Output = ()>,
+    ) where
+        S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
+    {
+        let waits = Waits::new(self.timeouts, accepted);
+        let mut sleep = pin!(tokio::time::sleep_until(waits.deadline().into()));
+        let waits = Arc::new(Mutex::new(waits));
+        let watched = Watched::new(io, Arc::clone(&waits));
+        let answering = Answering {
+            service,
+            waits: Arc::clone(&waits),
+        };
+        let connection = self
+            .builder()
+            .serve_connection(TokioIo::new(watched), answering)
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let over = poll_fn(|cx| {
+            // What a connection died of before it became a WebSocket is its peer's business.
+            if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            poll_expired(&waits, sleep.as_mut(), cx)
+        });
+        tokio::select! {
+            () = over => return,
+            () = stop => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = tokio::time::timeout(self.drain_timeout, connection).await;
+    }
+
+    fn builder(&self) -> http1::Builder {
+        let mut http = http1::Builder::new();
+        http.max_header_size(self.max_head_bytes)
+            .max_buf_size(self.max_head_bytes.max(MIN_HTTP_BUFFER));
+        http
+    }
+}
+
+/// Serves HTTP until the connection ends or becomes a WebSocket, which has a task of its own.
 pub(crate) async fn serve(
     io: impl Io + 'static,
     accepted: Instant,
     remote: SocketAddr,
     service: &RelayService,
 ) {
-    let config = &service.shared.config;
-    let waits = Waits::new(timeouts(config), accepted);
-    let mut sleep = pin!(tokio::time::sleep_until(waits.deadline().into()));
-    let waits = Arc::new(Mutex::new(waits));
-    let watched = Watched::new(io, Arc::clone(&waits));
-    let answering = Answering {
-        service: service.for_peer(remote),
-        waits: Arc::clone(&waits),
-    };
-    let connection = http(config)
-        .serve_connection(TokioIo::new(watched), answering)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let over = poll_fn(|cx| {
-        // What a connection died of before it became a WebSocket is its peer's business.
-        if connection.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        poll_expired(&waits, sleep.as_mut(), cx)
-    });
-    tokio::select! {
-        () = over => return,
-        () = service.shared.stop.cancelled() => connection.as_mut().graceful_shutdown(),
-    }
-    let _ = tokio::time::timeout(config.http_drain_timeout, connection).await;
-}
-
-fn timeouts(config: &Config) -> Timeouts {
-    Timeouts {
-        head: config.handshake_timeout,
-        exchange: config.http_exchange_timeout,
-        idle: config.http_idle_timeout,
-    }
+    let stop = service.shared.stop.cancelled();
+    Http1::new(&service.shared.config)
+        .serve(io, accepted, service.for_peer(remote), stop)
+        .await;
 }
 
 fn poll_expired(waits: &Mutex<Waits>, sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
@@ -69,26 +114,19 @@ fn poll_expired(waits: &Mutex<Waits>, sleep: Pin<&mut Sleep>, cx: &mut Context<'
     Earliest::default().or(Some(deadline)).poll(sleep, cx)
 }
 
-fn http(config: &Config) -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.max_header_size(config.max_head_bytes)
-        .max_buf_size(config.max_head_bytes.max(MIN_HTTP_BUFFER));
-    http
-}
-
 /// hyper panics below it.
 const MIN_HTTP_BUFFER: usize = 8192;
 
-/// The relay's answers to one peer; hyper asks for one when a head is complete.
-struct Answering {
-    service: PeerService,
+/// A service whose connection learns when a head is complete: that is when hyper calls it.
+struct Answering<S> {
+    service: S,
     waits: Arc<Mutex<Waits>>,
 }
 
-impl<B> Service<Request<B>> for Answering {
-    type Response = <PeerService as Service<Request<B>>>::Response;
-    type Error = <PeerService as Service<Request<B>>>::Error;
-    type Future = <PeerService as Service<Request<B>>>::Future;
+impl<B, S: Service<Request<B>>> Service<Request<B>> for Answering<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
 
     fn call(&self, request: Request<B>) -> Self::Future {
         self.waits.lock().requested(clock::now());

@@ -1,8 +1,13 @@
 //! A binary closes its phones.
 
+use relay_core::Limits;
+use relay_transport::Config;
+use tracing::Level;
+
+use crate::backlog::fill;
 use crate::support::frame::{CLOSE, Frame, TEXT};
 use crate::support::raw::Socket;
-use crate::support::{RawPeer, Relay, deliver, directive, last_words, log, routed};
+use crate::support::{RawPeer, Relay, deliver, directive, last_words, log, millis, routed};
 
 /// No notice, no late frame: what another phone says is what comes next. That phone works as ever.
 async fn assert_binary_unharmed(relay: &Relay, server_id: &str, binary: &mut RawPeer) {
@@ -116,6 +121,29 @@ async fn c25_the_code_for_no_code_is_an_empty_close() {
     assert_eq!(phone.frame().await, Frame::new(CLOSE, ""));
     drop(phone);
     assert_binary_unharmed(&relay, "c25-1005", &mut binary).await;
+}
+
+#[tokio::test]
+async fn a_directive_that_a_stalled_phone_does_not_let_out_is_told_and_harms_nobody() {
+    let config = Config::default().phone_write_timeout(millis(1_000));
+    let relay = Relay::with(config, Limits::default()).await;
+    let mut binary = relay.binary("stalled").await;
+    let known = relay.known_phone_on(Socket::shallow(), "stalled", &mut binary);
+    let (_stalled, id) = known.await;
+    fill(&relay, &mut binary, &id, 0, 100_000, 1 << 20).await;
+    binary.send_text(directive(&id, 4408)).await;
+    let line = log::event("stalled", "binary_forwarder_close_frame_send_failed").await;
+    assert_eq!(line.level, Level::INFO);
+    assert_eq!(line.keys(), ["server_id", "conn_id", "close_code", "err"]);
+    assert_eq!(line.field("conn_id"), Some(&*id));
+    assert_eq!(line.field("close_code"), Some("4408"));
+    log::event("stalled", "phone_unregistered").await;
+    assert_eq!(log::count("stalled", "binary_forwarder_phone_closed"), 0);
+    assert_eq!(
+        log::count("stalled", "binary_forwarder_phone_send_failed"),
+        0
+    );
+    assert_binary_unharmed(&relay, "stalled", &mut binary).await;
 }
 
 #[tokio::test]

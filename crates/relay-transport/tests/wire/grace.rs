@@ -2,6 +2,7 @@
 
 use relay_core::Limits;
 use relay_transport::Config;
+use tracing::Level;
 
 use crate::support::envelope::conn_id;
 use crate::support::{NEVER, Relay, Request, deliver, log, millis, notice, routed};
@@ -45,6 +46,9 @@ async fn c35_a_phone_may_come_during_grace_but_not_talk() {
     let mut phone = relay.phone("c35").await;
     phone.send_text("1").await;
     phone.expect_close(1000, "").await;
+    let line = log::event("c35", "phone_forwarder_send_failed").await;
+    assert_eq!(line.level, Level::INFO);
+    assert_eq!(line.keys(), ["server_id", "conn_id", "err"]);
     let line = log::event("c35", "phone_close_notice_send_failed").await;
     assert_eq!(line.keys(), ["server_id", "conn_id", "close_code", "err"]);
 }

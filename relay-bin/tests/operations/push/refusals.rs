@@ -4,7 +4,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 
 use super::bench::{Bench, DROPPED, OUTCOMES, settle, wake};
-use crate::executable::Executable;
+use crate::executable::{Executable, events};
 use crate::http::get;
 use crate::peers::{binary, phone};
 
@@ -49,11 +49,15 @@ async fn o60_what_is_no_request_has_one_line_and_counts_nowhere() {
     assert_eq!(phone.next().await.unwrap().unwrap(), "2".into());
     settle(&mut binary).await;
 
-    assert_eq!(bench.relay.events(&[DROPPED]).len(), refusals.len());
-    assert_eq!(bench.relay.events(OUTCOMES).len(), 0);
     assert_eq!(bench.counts().await, [0.0; 5]);
-    assert_eq!(bench.google.asked("").len(), 0, "Google heard nothing");
-    assert!(!bench.relay.lines().join("\n").contains("MARKER"));
+    // What it has not said by its end, it has not said.
+    drop((binary, phone));
+    let Bench { google, relay } = bench;
+    let log = relay.stop().await;
+    assert_eq!(events(&log, &[DROPPED]).len(), refusals.len());
+    assert_eq!(events(&log, OUTCOMES).len(), 0);
+    assert_eq!(google.asked("").len(), 0, "Google heard nothing");
+    assert!(!log.join("\n").contains("MARKER"));
 }
 
 #[tokio::test]

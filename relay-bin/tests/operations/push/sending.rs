@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::bench::{Bench, DROPPED, settle, wake};
 use crate::google::{Answer, Asked, SEND, TOKEN};
+use crate::http::get;
 use crate::key;
+use crate::page::Families;
 
 #[expect(clippy::disallowed_methods, reason = "the assertion holds it")]
 fn since_epoch() -> u64 {
@@ -112,6 +114,31 @@ async fn o53_a_wake_is_one_token_request_and_one_send_of_exactly_that_body() {
     assert_eq!(bench.google.asked(SEND).len(), 2);
     assert_eq!(bench.counts().await, [2.0, 0.0, 0.0, 0.0, 0.0]);
     settle(&mut binary).await;
+}
+
+/// What there is with push only: type and samples.
+const FAMILIES: [(&str, &str, usize); 5] = [
+    ("pyrycode_relay_push_coalesced_total", "counter", 1),
+    ("pyrycode_relay_push_in_flight", "gauge", 1),
+    ("pyrycode_relay_push_queued", "gauge", 1),
+    ("pyrycode_relay_push_retries_total", "counter", 1),
+    ("pyrycode_relay_push_wakes_total", "counter", 5),
+];
+
+#[tokio::test]
+async fn o49_with_push_every_family_of_it_is_there_from_the_start_at_zero() {
+    let bench = Bench::start().await;
+    let page = get(bench.relay.metrics, "/metrics").await.body;
+    let Families { types, samples } = Families::of(&page);
+    for (name, kind, count) in FAMILIES {
+        assert_eq!(types[name], kind, "{name}");
+        assert_eq!(samples[name], vec!["0"; count], "{name}");
+    }
+    let of_push = types.keys().filter(|name| name.contains("push"));
+    assert!(
+        of_push.eq(FAMILIES.map(|(name, ..)| name).iter()),
+        "{types:?}"
+    );
 }
 
 const FCM_ERROR: &str = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
@@ -227,7 +254,7 @@ async fn o54_o55_o56_o57_every_answer_has_its_outcome_one_line_and_its_text() {
     assert_eq!(dropped[0]["err"], "relay: push_wake token is unregistered");
     assert_eq!(bench.counts().await, [7.0, 3.0, 6.0, 1.0, 0.0]);
     assert_eq!(bench.google.asked(SEND).len(), cases.len());
-    let page = crate::http::get(bench.relay.metrics, "/metrics").await.body;
+    let page = get(bench.relay.metrics, "/metrics").await.body;
     for text in [bench.relay.lines().join("\n"), page] {
         for secret in ["MARKER", "ACCESS", "example.iam", "PRIVATE"] {
             assert!(!text.contains(secret), "{secret} in {text}");

@@ -98,8 +98,9 @@ impl Daemons {
 
     /// One more, from its first packet to the 101.
     async fn connect(&mut self) -> anyhow::Result<()> {
-        let number = u8::try_from(self.connected.len() + 1).context("too many daemons")?;
-        let home = Ipv4Addr::new(127, 0, 1, number);
+        let number = u16::try_from(self.connected.len() + 1).context("too many daemons")?;
+        let [high, low] = number.to_be_bytes();
+        let home = Ipv4Addr::new(127, 1, high, low);
         let started = clock::Stopwatch::start();
         let mut daemon = RawPeer::dial_at(home, self.addr).await?;
         daemon

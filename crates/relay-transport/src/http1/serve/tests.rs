@@ -127,18 +127,37 @@ async fn an_idle_connection_does_not_hold_up_a_stop() {
 #[test]
 fn a_small_bound_on_heads_is_no_panic() {
     for max_head_bytes in [0, 100, 8191, 8192, 1 << 20] {
-        http(&Config::default().max_head_bytes(max_head_bytes));
+        Http1::new(&Config::default().max_head_bytes(max_head_bytes)).builder();
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_timer_of_for_ever_is_no_panic() {
+    let config = Config::default()
+        .handshake_timeout(Duration::MAX)
+        .http_exchange_timeout(Duration::MAX)
+        .http_idle_timeout(Duration::MAX)
+        .http_drain_timeout(Duration::MAX);
+    let (mut client, relay) = duplex(4096);
+    let service = ServerBuilder::new(Registry::new(Limits::default())).into_service();
+    let peer = service.for_peer(SocketAddr::from(([127, 0, 0, 1], 1)));
+    let http1 = Http1::new(&config);
+    let serving = Box::pin(http1.serve(relay, clock::now(), peer, std::future::pending()));
+    let asking = async {
+        client.write_all(REQUEST).await.unwrap();
+        client.shutdown().await.unwrap();
+    };
+    in_time(async { tokio::join!(serving, asking) }).await;
+}
+
 async fn upgraded(relay: impl Io + 'static, mut client: impl Io) -> Stream {
-    let timeouts = timeouts(&Config::default());
+    let timeouts = Http1::new(&Config::default()).timeouts;
     let waits = Arc::new(Mutex::new(Waits::new(timeouts, clock::now())));
     let watched = Watched::new(relay, waits);
     let (sender, mut upgrading) = tokio::sync::mpsc::channel(1);
-    let switch = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+    let switch = hyper::service::service_fn(move |request: Request<Incoming>| {
         sender.try_send(hyper::upgrade::on(request)).unwrap();
-        let switching = http::Response::builder().status(101);
+        let switching = Response::builder().status(101);
         std::future::ready(switching.body(String::new()))
     });
     let connection = http1::Builder::new().serve_connection(TokioIo::new(watched), switch);
