@@ -172,14 +172,21 @@ impl Executable {
 
     /// Waits for a line with all of these in it.
     pub(crate) async fn logged(&self, parts: &[&str]) {
+        self.logged_times(1, parts).await;
+    }
+
+    /// Waits for as many such lines, those from before included.
+    pub(crate) async fn logged_times(&self, count: usize, parts: &[&str]) {
         let mut log = self.log.clone();
         let is_told = |lines: &Vec<String>| {
-            let mut lines = lines.iter();
-            lines.any(|line| parts.iter().all(|part| line.contains(part)))
+            let told = lines
+                .iter()
+                .filter(|line| parts.iter().all(|part| line.contains(part)));
+            told.count() >= count
         };
         let told = timeout(PATIENCE, log.wait_for(is_told));
         let is_told = told.await.is_ok_and(|told| told.is_ok());
-        assert!(is_told, "no {parts:?} in {:#?}", self.lines());
+        assert!(is_told, "no {count} of {parts:?} in {:#?}", self.lines());
     }
 
     /// Stops it, which has to end well; everything it wrote.
