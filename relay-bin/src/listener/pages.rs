@@ -1,7 +1,9 @@
 //! A small HTTP server: one request per connection, an answer made on the spot, every wait bounded.
 
 use std::convert::Infallible;
-use std::future::{Future, ready};
+use std::future::{Future, pending, ready};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +13,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use relay_core::{BoxFuture, DrainServer};
-use relay_transport::ResponseBody;
+use relay_transport::{ListenerError, ResponseBody};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,6 +48,29 @@ pub(crate) trait Page: Send + Sync + 'static {
     }
 }
 
+/// A listener for a page, which accepts nothing yet.
+#[derive(Debug)]
+pub(crate) struct BoundPage {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+}
+
+impl BoundPage {
+    /// # Errors
+    /// When the listener's address cannot be read.
+    pub(crate) fn new(listener: TcpListener) -> io::Result<Self> {
+        Ok(Self {
+            local_addr: listener.local_addr()?,
+            listener,
+        })
+    }
+
+    /// Starts to serve `page`.
+    pub(crate) fn serve(self, page: Arc<dyn Page>) -> PageServer {
+        PageServer::start(self, page)
+    }
+}
+
 /// A page being served.
 ///
 /// # Drop
@@ -53,16 +78,21 @@ pub(crate) trait Page: Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct PageServer {
     name: &'static str,
+    local_addr: SocketAddr,
+    /// Its sender is the accepting task's own, and gone with it.
+    end: watch::Receiver<Option<ListenerError>>,
     tasks: TaskTracker,
     stop: CancellationToken,
     cut: CancellationToken,
 }
 
 impl PageServer {
-    /// Starts to serve `page` on `listener`.
-    pub(crate) fn start(listener: TcpListener, page: Arc<dyn Page>) -> Self {
+    fn start(bound: BoundPage, page: Arc<dyn Page>) -> Self {
+        let (told, end) = watch::channel(None);
         let server = Self {
             name: page.name(),
+            local_addr: bound.local_addr,
+            end,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
@@ -78,27 +108,52 @@ impl PageServer {
                 page.wanted().await;
             };
             tokio::select! {
-                () = accept(&listener, &page, &tasks, &cut) => {}
+                end = accept(&bound.listener, &page, &tasks, &cut) => {
+                    told.send_replace(Some(end));
+                }
                 () = unwanted => {}
                 () = cut.cancelled() => {}
             }
         });
         server
     }
+
+    /// Where it listens.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Resolves when nothing is accepted any more although nobody has asked for that. Level-triggered.
+    pub(crate) async fn failed(&self) -> ListenerError {
+        let mut end = self.end.clone();
+        let told = end.wait_for(Option::is_some).await;
+        let told = told.ok().and_then(|end| end.clone());
+        match told {
+            Some(error) => error,
+            None if self.stop.is_cancelled() || self.cut.is_cancelled() => pending().await,
+            None => ListenerError::Ended,
+        }
+    }
 }
 
+/// Ends with the listener.
 async fn accept(
     listener: &TcpListener,
     page: &Arc<dyn Page>,
     tasks: &TaskTracker,
     cut: &CancellationToken,
-) {
+) -> ListenerError {
     let slots = Arc::new(Semaphore::new(page.max_connections()));
-    // Ends never: the semaphore is not closed.
-    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-        let Ok((tcp, _)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_BACKOFF).await;
-            continue;
+    loop {
+        // An error would mean that somebody has closed the semaphore, which nobody does.
+        let slot = Arc::clone(&slots).acquire_owned().await;
+        let tcp = match listener.accept().await.map_err(ListenerError::of_accept) {
+            Ok((tcp, _)) => tcp,
+            Err(Ok(end)) => return end,
+            Err(Err(_passing)) => {
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
+                continue;
+            }
         };
         let serving = serve(tcp, Arc::clone(page));
         let cut = cut.clone();
@@ -151,5 +206,35 @@ impl DrainServer for PageServer {
 impl Drop for PageServer {
     fn drop(&mut self) {
         self.cut.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Faulty;
+
+    impl Page for Faulty {
+        fn name(&self) -> &'static str {
+            "faulty"
+        }
+
+        fn answer(&self, _: &Request<Incoming>) -> Response<ResponseBody> {
+            Response::new(ResponseBody::from(String::new()))
+        }
+
+        fn max_connections(&self) -> usize {
+            panic!("a fault")
+        }
+    }
+
+    #[tokio::test]
+    async fn an_accepting_task_that_panics_is_told_however_often_it_is_asked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = BoundPage::new(listener).unwrap().serve(Arc::new(Faulty));
+        for _ in 0..2 {
+            assert!(matches!(server.failed().await, ListenerError::Ended));
+        }
     }
 }
