@@ -170,12 +170,7 @@ impl Executable {
         self.events(messages)
     }
 
-    /// Waits for a line with all of these in it.
-    pub(crate) async fn logged(&self, parts: &[&str]) {
-        self.logged_times(1, parts).await;
-    }
-
-    /// Waits for as many such lines, those from before included.
+    /// Waits for so many lines with all of these in them, those from before included.
     pub(crate) async fn logged_times(&self, count: usize, parts: &[&str]) {
         let mut log = self.log.clone();
         let is_told = |lines: &Vec<String>| {
