@@ -188,7 +188,7 @@ async fn o32_a_header_or_handshake_that_does_not_come_is_waited_for_5_seconds() 
     for (answer, elapsed) in [a, b, c, d, e] {
         assert_eq!(answer, b"");
         let seconds = elapsed.as_secs_f64();
-        assert!((4.9..7.0).contains(&seconds), "after {seconds} s");
+        assert!((4.9..9.0).contains(&seconds), "after {seconds} s");
     }
     relay.stop().await;
     assert_eq!(relay.exit().await, Exit::Ok);
