@@ -22,10 +22,21 @@ use crate::tls_mode::{Certified, Upkeep};
 
 mod bound;
 
-use bound::Bound;
+use bound::{Bound, Serving};
 
-/// Serves until a stop is requested, and drains; or fails to bind.
+/// Serves until a stop is requested or a listener dies, and drains; or fails to bind.
 pub(crate) async fn serve(
+    config: &Config,
+    certified: Certified,
+    push: Push,
+    signals: impl Stream<Item = Signal> + Unpin,
+) -> Exit {
+    let bind = async |builder| Bound::all(config, builder).await;
+    serve_on(bind, config, certified, push, signals).await
+}
+
+async fn serve_on(
+    bind: impl AsyncFnOnce(ServerBuilder) -> Option<Bound>,
     config: &Config,
     mut certified: Certified,
     push: Push,
@@ -51,7 +62,7 @@ pub(crate) async fn serve(
             push.stop().await;
             return Exit::Ok;
         }
-        bound = Bound::all(config, certified.protect(builder)) => bound,
+        bound = bind(certified.protect(builder)) => bound,
     };
     let Some(bound) = bound else {
         error!("listener error; draining");
@@ -69,11 +80,10 @@ pub(crate) async fn serve(
     let challenges = certified.challenges.take().map(ChallengePage);
     let serving = bound.serve(challenges, page);
 
-    until_stopped(&mut signals, &mut certified.upkeep).await;
-    info!("shutdown signal received; draining");
+    let exit = until_over(&serving, &mut signals, &mut certified.upkeep).await;
     drain(deadline, &registry, &serving.servers(), signals).await;
     push.stop().await;
-    Exit::Ok
+    exit
 }
 
 fn starting(config: &Config) {
@@ -104,14 +114,25 @@ fn starting(config: &Config) {
     }
 }
 
-/// Keeps certificates up to date meanwhile.
-async fn until_stopped(signals: &mut (impl Stream<Item = Signal> + Unpin), upkeep: &mut Upkeep) {
+/// Keeps certificates up to date meanwhile; how the process is to end.
+async fn until_over(
+    serving: &Serving,
+    signals: &mut (impl Stream<Item = Signal> + Unpin),
+    upkeep: &mut Upkeep,
+) -> Exit {
     loop {
         tokio::select! {
             signal = next(signals) => match signal {
-                Signal::Stop => return,
+                Signal::Stop => {
+                    info!("shutdown signal received; draining");
+                    return Exit::Ok;
+                }
                 Signal::Reload => upkeep.reload(),
             },
+            () = serving.listener_failed() => {
+                error!("listener error; draining");
+                return Exit::Failure;
+            }
             never = upkeep.run() => match never {},
         }
     }
@@ -180,3 +201,6 @@ async fn drain(
     };
     report::log(&report);
 }
+
+#[cfg(test)]
+mod tests;

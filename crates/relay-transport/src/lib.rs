@@ -18,6 +18,7 @@ mod http1;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+mod listener_error;
 mod log;
 mod scratch;
 mod server;
@@ -35,6 +36,7 @@ pub use admission::{Cidr, CidrError, ForwardedFor};
 pub use builder::{BoundServer, ServerBuilder};
 pub use config::{Config, ProxyProtocol, RateLimit};
 pub use http1::Http1;
+pub use listener_error::ListenerError;
 pub use server::Server;
 pub use service::{PeerService, RelayService, ResponseBody};
 pub use stats::{ClosedBy, Closes, TransportStats, Upgrades};

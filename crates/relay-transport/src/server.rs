@@ -1,6 +1,7 @@
 //! The relay's own HTTP/1.1 server: an accept loop and a task per connection until it is upgraded.
 
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,10 +9,13 @@ use std::time::Duration;
 
 use relay_core::{BoxFuture, DrainServer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::accept::{Accept, Accepted, prepare};
+use crate::listener_error::ListenerError;
 use crate::service::RelayService;
+use crate::tasks::Tasks;
 use crate::{clock, http1, stream};
 
 /// A listening relay.
@@ -21,6 +25,7 @@ use crate::{clock, http1, stream};
 pub struct Server {
     local_addr: SocketAddr,
     service: RelayService,
+    accepting: Accepting,
 }
 
 impl Server {
@@ -31,10 +36,11 @@ impl Server {
         accept: Option<Arc<dyn Accept>>,
     ) -> Self {
         let accepting = accept_until_stopped(listener, service.clone(), accept);
-        service.shared.tasks.spawn(accepting);
+        let accepting = Accepting::start(&service.shared.tasks, accepting);
         Self {
             local_addr,
             service,
+            accepting,
         }
     }
 
@@ -46,6 +52,18 @@ impl Server {
     /// The service behind the listener.
     pub fn service(&self) -> &RelayService {
         &self.service
+    }
+
+    /// Resolves when nothing is accepted any more although nobody has asked for that; live connections go on.
+    /// Level-triggered: it may be called before or after, and more than once.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn failed(&self) -> ListenerError {
+        match self.accepting.ended().await {
+            Err(error) => error,
+            Ok(()) => pending().await,
+        }
     }
 }
 
@@ -81,17 +99,44 @@ impl fmt::Debug for Server {
     }
 }
 
+/// The task that accepts, as seen from outside.
+struct Accepting {
+    /// Its sender is the task's own, and gone with it.
+    end: watch::Receiver<Option<Result<(), ListenerError>>>,
+}
+
+impl Accepting {
+    fn start(
+        tasks: &Tasks,
+        task: impl Future<Output = Result<(), ListenerError>> + Send + 'static,
+    ) -> Self {
+        let (told, end) = watch::channel(None);
+        tasks.spawn(async move {
+            let end = task.await;
+            told.send_replace(Some(end));
+        });
+        Self { end }
+    }
+
+    async fn ended(&self) -> Result<(), ListenerError> {
+        let mut end = self.end.clone();
+        let told = end.wait_for(Option::is_some).await;
+        let told = told.ok().and_then(|end| end.clone());
+        told.unwrap_or(Err(ListenerError::Ended))
+    }
+}
+
 async fn accept_until_stopped(
     listener: TcpListener,
     service: RelayService,
     accept: Option<Arc<dyn Accept>>,
-) {
+) -> Result<(), ListenerError> {
     let stop = service.shared.stop.clone();
     let mut shortage = Shortage::default();
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return Ok(()),
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -104,12 +149,16 @@ async fn accept_until_stopped(
             }
             Err(err) if is_of_one_connection(&err) => {}
             Err(err) => {
+                let err = match ListenerError::of_accept(err) {
+                    Ok(end) => return Err(end),
+                    Err(passing) => passing,
+                };
                 service.shared.counters.accept_errors.step();
                 if shortage.is_news() {
                     error!(%err, "accept_failed");
                 }
                 tokio::select! {
-                    () = stop.cancelled() => return,
+                    () = stop.cancelled() => return Ok(()),
                     () = tokio::time::sleep(ACCEPT_BACKOFF) => {}
                 }
             }
@@ -172,5 +221,22 @@ async fn serve_tcp(
             http1::serve(io, accepted, remote, &service).await;
         }
         Ok(None) | Err(_) => service.shared.counters.handshake_failures.step(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_end_of_accepting_is_told_however_often_it_is_asked_for() {
+        let tasks = Tasks::default();
+        let panicked = Accepting::start(&tasks, async { panic!("a fault") });
+        let stopped = Accepting::start(&tasks, async { Ok(()) });
+        tasks.closed().await;
+        for _ in 0..2 {
+            assert!(matches!(panicked.ended().await, Err(ListenerError::Ended)));
+            assert!(stopped.ended().await.is_ok());
+        }
     }
 }

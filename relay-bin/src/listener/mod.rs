@@ -6,4 +6,4 @@ mod bind;
 mod pages;
 
 pub(crate) use bind::bind;
-pub(crate) use pages::{Page, PageServer};
+pub(crate) use pages::{BoundPage, Page, PageServer};

@@ -1,7 +1,9 @@
 //! A small HTTP server: answers made on the spot, on connections that are kept and waited for like the relay's own.
 
 use std::convert::Infallible;
-use std::future::ready;
+use std::future::{pending, ready};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,9 +12,9 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use relay_core::{BoxFuture, DrainServer};
-use relay_transport::{Config, Http1, Io, ResponseBody};
+use relay_transport::{Config, Http1, Io, ListenerError, ResponseBody};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,6 +40,29 @@ pub(crate) trait Page: Send + Sync + 'static {
     }
 }
 
+/// A listener for a page, which accepts nothing yet.
+#[derive(Debug)]
+pub(crate) struct BoundPage {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+}
+
+impl BoundPage {
+    /// # Errors
+    /// When the listener's address cannot be read.
+    pub(crate) fn new(listener: TcpListener) -> io::Result<Self> {
+        Ok(Self {
+            local_addr: listener.local_addr()?,
+            listener,
+        })
+    }
+
+    /// Starts to serve `page`.
+    pub(crate) fn serve(self, page: Arc<dyn Page>) -> PageServer {
+        PageServer::start(self, page)
+    }
+}
+
 /// A page being served.
 ///
 /// # Drop
@@ -45,16 +70,21 @@ pub(crate) trait Page: Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct PageServer {
     name: &'static str,
+    local_addr: SocketAddr,
+    /// Its sender is the accepting task's own, and gone with it.
+    end: watch::Receiver<Option<ListenerError>>,
     tasks: TaskTracker,
     stop: CancellationToken,
     cut: CancellationToken,
 }
 
 impl PageServer {
-    /// Starts to serve `page` on `listener`.
-    pub(crate) fn start(listener: TcpListener, page: Arc<dyn Page>) -> Self {
+    fn start(bound: BoundPage, page: Arc<dyn Page>) -> Self {
+        let (told, end) = watch::channel(None);
         let server = Self {
             name: page.name(),
+            local_addr: bound.local_addr,
+            end,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
@@ -62,7 +92,7 @@ impl PageServer {
         let (stop, cut) = (server.stop.clone(), server.cut.clone());
         let over = CancellationToken::new();
         let accepting = accept(
-            listener,
+            bound.listener,
             Arc::clone(&page),
             server.tasks.clone(),
             over.clone(),
@@ -74,7 +104,9 @@ impl PageServer {
                 page.wanted().await;
             };
             tokio::select! {
-                () = accepting => {}
+                end = accepting => {
+                    told.send_replace(Some(end));
+                }
                 () = unwanted => {}
                 () = cut.cancelled() => {}
             }
@@ -82,21 +114,44 @@ impl PageServer {
         });
         server
     }
+
+    /// Where it listens.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Resolves when nothing is accepted any more although nobody has asked for that. Level-triggered.
+    pub(crate) async fn failed(&self) -> ListenerError {
+        let mut end = self.end.clone();
+        let told = end.wait_for(Option::is_some).await;
+        let told = told.ok().and_then(|end| end.clone());
+        match told {
+            Some(error) => error,
+            None if self.stop.is_cancelled() || self.cut.is_cancelled() => pending().await,
+            None => ListenerError::Ended,
+        }
+    }
 }
 
+/// Ends with the listener.
 async fn accept(
     listener: TcpListener,
     page: Arc<dyn Page>,
     tasks: TaskTracker,
     over: CancellationToken,
     cut: CancellationToken,
-) {
+) -> ListenerError {
     let slots = Arc::new(Semaphore::new(page.max_connections()));
-    // Ends never: the semaphore is not closed.
-    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-        let Ok((tcp, _)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_BACKOFF).await;
-            continue;
+    loop {
+        // An error would mean that somebody has closed the semaphore, which nobody does.
+        let slot = Arc::clone(&slots).acquire_owned().await;
+        let tcp = match listener.accept().await.map_err(ListenerError::of_accept) {
+            Ok((tcp, _)) => tcp,
+            Err(Ok(end)) => return end,
+            Err(Err(_passing)) => {
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
+                continue;
+            }
         };
         let stay = Stay::among(slots.available_permits(), page.max_connections());
         let serving = serve(tcp, clock::now(), Arc::clone(&page), stay, over.clone());

@@ -2,23 +2,25 @@
 
 use std::fmt::Display;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use relay_core::DrainServer;
-use relay_transport::{BoundServer, Server, ServerBuilder};
+use futures_util::future::{FutureExt, select_all};
+use relay_core::{BoxFuture, DrainServer};
+use relay_transport::{BoundServer, ListenerError, Server, ServerBuilder};
 use tokio::net::TcpListener;
 use tracing::{error, info};
 
 use crate::challenges::ChallengePage;
 use crate::config::{CertificateSource, Config, Mode};
-use crate::listener::{PageServer, bind};
+use crate::listener::{BoundPage, PageServer, bind};
 use crate::metrics::MetricsPage;
 
 /// Listeners that accept nothing yet.
 pub(super) struct Bound {
-    relay: BoundServer,
-    http: Option<TcpListener>,
-    metrics: Option<TcpListener>,
+    pub(super) relay: BoundServer,
+    pub(super) http: Option<BoundPage>,
+    pub(super) metrics: Option<BoundPage>,
 }
 
 impl Bound {
@@ -42,6 +44,7 @@ impl Bound {
         let http = match http_listen {
             Some(addr) => bind(addr)
                 .await
+                .and_then(BoundPage::new)
                 .map(Some)
                 .map_err(|error| failed(addr, &error)),
             None => Ok(None),
@@ -49,6 +52,7 @@ impl Bound {
         let metrics = match config.metrics_listen {
             Some(addr) => TcpListener::bind(addr)
                 .await
+                .and_then(BoundPage::new)
                 .map(Some)
                 .map_err(|error| failed(addr, &error)),
             None => Ok(None),
@@ -65,19 +69,16 @@ impl Bound {
         challenges: Option<ChallengePage>,
         metrics: impl FnOnce(&Server) -> MetricsPage,
     ) -> Serving {
-        let http = self
-            .http
-            .zip(challenges)
-            .map(|(listener, page)| PageServer::start(listener, Arc::new(page)));
+        let http = self.http.zip(challenges);
+        let http = http.map(|(bound, page)| bound.serve(Arc::new(page)));
         let relay = self.relay.serve();
         info!(addr = %relay.local_addr(), "listening");
         let metrics = self
             .metrics
-            .map(|listener| PageServer::start(listener, Arc::new(metrics(&relay))));
+            .map(|bound| bound.serve(Arc::new(metrics(&relay))));
         Serving {
             relay,
-            http,
-            metrics,
+            pages: http.into_iter().chain(metrics).collect(),
         }
     }
 }
@@ -85,16 +86,30 @@ impl Bound {
 /// What takes part in the drain.
 pub(super) struct Serving {
     relay: Server,
-    http: Option<PageServer>,
-    metrics: Option<PageServer>,
+    pages: Vec<PageServer>,
 }
 
 impl Serving {
     pub(super) fn servers(&self) -> Vec<&dyn DrainServer> {
-        let pages = self.http.iter().chain(&self.metrics);
+        let pages = self.pages.iter();
         std::iter::once(&self.relay as &dyn DrainServer)
             .chain(pages.map(|page| page as &dyn DrainServer))
             .collect()
+    }
+
+    /// Tells of the first listener that has died, and resolves. Level-triggered.
+    pub(super) async fn listener_failed(&self) {
+        let relay = self.relay.failed();
+        let relay = relay.map(|error| (self.relay.local_addr(), error)).boxed();
+        let pages = self.pages.iter().map(|page| {
+            let failed = page.failed();
+            failed.map(|error| (page.local_addr(), error)).boxed()
+        });
+        let all: Vec<BoxFuture<'_, (SocketAddr, ListenerError)>> =
+            std::iter::once(relay).chain(pages).collect();
+        let ((addr, err), ..) = select_all(all).await;
+        let err: &(dyn std::error::Error + 'static) = &err;
+        error!(%addr, err, "listener failed");
     }
 }
 

@@ -192,16 +192,18 @@ impl Executable {
         self.events(messages)
     }
 
-    /// Waits for a line with all of these in it.
-    pub(crate) async fn logged(&self, parts: &[&str]) {
+    /// Waits for so many lines with all of these in them, those from before included.
+    pub(crate) async fn logged_times(&self, count: usize, parts: &[&str]) {
         let mut log = self.log.clone();
         let is_told = |lines: &Vec<String>| {
-            let mut lines = lines.iter();
-            lines.any(|line| parts.iter().all(|part| line.contains(part)))
+            let told = lines
+                .iter()
+                .filter(|line| parts.iter().all(|part| line.contains(part)));
+            told.count() >= count
         };
         let told = timeout(PATIENCE, log.wait_for(is_told));
         let is_told = told.await.is_ok_and(|told| told.is_ok());
-        assert!(is_told, "no {parts:?} in {:#?}", self.lines());
+        assert!(is_told, "no {count} of {parts:?} in {:#?}", self.lines());
     }
 
     /// Stops it, which has to end well; everything it wrote.

@@ -97,7 +97,7 @@ impl Relay {
             }
         };
         tokio::select! {
-            () = ready => {}
+            up = tokio::time::timeout(PATIENCE, ready) => up.expect("it comes up"),
             exit = running.join_next() => panic!("ended with {exit:?}"),
         }
         Self {

@@ -231,11 +231,12 @@ async fn an_authority_that_goes_away_and_forgets_us_harms_no_connection() {
     stage.certified(&relay).await;
     let mut peers = Box::pin(stage.peers(&relay)).await;
     let mut client = stage.client().await;
+
+    stage.authority.stop();
+    // From here on no renewal changes what is served.
     client.time_provider = Arc::new(Stopped(UnixTime::now()));
     let old = leaf(&connect(relay.addr, client.clone(), DOMAIN).await);
     let before = not_after(&relay).await;
-
-    stage.authority.stop();
     let asked = stage.gateway.connections();
     // The second attempt tells that the first has failed.
     let has_failed = async || {

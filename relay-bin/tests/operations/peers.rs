@@ -50,16 +50,31 @@ pub(crate) async fn close_frame_of<S>(mut peer: WebSocketStream<S>) -> CloseFram
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let close = next_close(&mut peer).await;
+    rest_of(peer).await;
+    close
+}
+
+/// The close frame, which is answered with the next read and not before.
+pub(crate) async fn next_close<S>(peer: &mut WebSocketStream<S>) -> CloseFrame
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     loop {
         match peer.next().await {
-            Some(Ok(Message::Close(Some(close)))) => {
-                while let Some(Ok(_)) = peer.next().await {}
-                return close;
-            }
+            Some(Ok(Message::Close(Some(close)))) => return close,
             Some(Ok(_)) => {}
             other => panic!("no close frame: {other:?}"),
         }
     }
+}
+
+/// Reads to the end, which answers a close.
+pub(crate) async fn rest_of<S>(mut peer: WebSocketStream<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(Ok(_)) = peer.next().await {}
 }
 
 fn localhost() -> IpAddr {

@@ -7,6 +7,8 @@ use relay_bin::logging::{LogFormat, Logging};
 use serde_json::Value;
 use tracing::dispatcher::DefaultGuard;
 
+use crate::harness::PATIENCE;
+
 /// Everything logged so far, at every level.
 #[derive(Clone, Default)]
 pub(crate) struct Records(Arc<Mutex<Vec<u8>>>);
@@ -46,12 +48,16 @@ impl Records {
 
     /// The first one of an event, once there is one.
     pub(crate) async fn first(&self, msg: &str) -> Record {
-        loop {
-            if let Some(record) = self.of(msg).into_iter().next() {
-                return record;
+        let told = async {
+            loop {
+                if let Some(record) = self.of(msg).into_iter().next() {
+                    return record;
+                }
+                tokio::task::yield_now().await;
             }
-            tokio::task::yield_now().await;
-        }
+        };
+        let told = tokio::time::timeout(PATIENCE, told).await;
+        told.unwrap_or_else(|_| panic!("no {msg} in\n{}", self.text()))
     }
 }
 

@@ -232,7 +232,7 @@ async fn nothing_secret_is_in_what_is_answered_for_want_of_room() {
     let page = get(relay.metrics, "/metrics").await.body;
     assert_clean("the page", &page);
     for provoked in ["rate_limited", "conn_cap_reached"] {
-        relay.logged(&[provoked]).await;
+        relay.logged_times(1, &[provoked]).await;
     }
     drop(binary);
     let log = relay.stop().await.join("\n");

@@ -1,5 +1,6 @@
 //! The referees that tests ask and cargo cannot build, from Debian's packages.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -11,17 +12,15 @@ use crate::tally::Tally;
 /// A program that a test starts, and the package it is in.
 const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/promtool", "prometheus"),
+    ("/usr/bin/prometheus", "prometheus"),
     ("/usr/bin/pebble", "pebble"),
+    ("/usr/bin/pebble-challtestsrv", "pebble"),
 ];
 
 /// Installs what is missing, as root where there is apt-get; else says so, and the tests that need it speak for
 /// themselves.
 pub(super) fn install_missing() -> anyhow::Result<Tally> {
-    let packages: Vec<_> = PROGRAMS
-        .iter()
-        .filter(|(program, _)| !Path::new(program).exists())
-        .map(|(_, package)| *package)
-        .collect();
+    let packages = packages_of(|program| !Path::new(program).exists());
     if packages.is_empty() {
         println!("nothing is missing");
         return Ok(Tally::default());
@@ -39,6 +38,13 @@ pub(super) fn install_missing() -> anyhow::Result<Tally> {
     let mut install = apt_get();
     install.args(["install", "--yes", "--no-install-recommends"]);
     super::check(install.args(packages))
+}
+
+/// Each once.
+fn packages_of(is_missing: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let missing = PROGRAMS.iter().filter(|(program, _)| is_missing(program));
+    let packages: BTreeSet<_> = missing.map(|(_, package)| *package).collect();
+    packages.into_iter().collect()
 }
 
 fn apt_get() -> Command {
@@ -79,5 +85,18 @@ impl Drop for NoServices {
         if self.is_ours && fs::remove_file(POLICY).is_err() {
             println!("could not remove {POLICY}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_missing_program_is_enough_for_its_package() {
+        let challenges = |program: &str| program.ends_with("pebble-challtestsrv");
+        assert_eq!(packages_of(challenges), ["pebble"]);
+        assert_eq!(packages_of(|_| true), ["pebble", "prometheus"]);
+        assert!(packages_of(|_| false).is_empty());
     }
 }

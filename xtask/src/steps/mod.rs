@@ -26,12 +26,21 @@ struct Finished {
     elapsed: Duration,
 }
 
-/// Runs every step and prints a table of them; `locked` refuses to touch Cargo.lock.
+/// Runs every step and prints a table of them; `locked` refuses to touch Cargo.lock, and tests that miss their referee
+/// fail.
 pub(crate) fn run(workspace: &Workspace, locked: bool) -> Tally {
     let lock: &[&str] = if locked { &["--locked"] } else { &[] };
     let cargo = |args: &[&str]| {
         let mut command = workspace.cargo();
         command.args(args).args(lock);
+        command
+    };
+    let testing = |args: &[&str]| {
+        let mut command = cargo(args);
+        if locked {
+            // What tests look at before they skip.
+            command.env("CI", "true");
+        }
         command
     };
     let mut finished = Vec::new();
@@ -67,7 +76,7 @@ pub(crate) fn run(workspace: &Workspace, locked: bool) -> Tally {
         step("tests", &mut || {
             tests(
                 Runner::Nextest,
-                &mut cargo(&[
+                &mut testing(&[
                     "nextest",
                     "run",
                     "--workspace",
@@ -80,14 +89,14 @@ pub(crate) fn run(workspace: &Workspace, locked: bool) -> Tally {
         step("doctests", &mut || {
             tests(
                 Runner::Libtest,
-                &mut cargo(&["test", "--workspace", "--doc", "--no-fail-fast", "--quiet"]),
+                &mut testing(&["test", "--workspace", "--doc", "--no-fail-fast", "--quiet"]),
             )
         });
     } else {
         step("tests", &mut || {
             tests(
                 Runner::Libtest,
-                &mut cargo(&["test", "--workspace", "--no-fail-fast", "--quiet"]),
+                &mut testing(&["test", "--workspace", "--no-fail-fast", "--quiet"]),
             )
         });
     }

@@ -12,21 +12,31 @@ use crate::cache::{CertCache, StoredAccount};
 use crate::clock;
 use crate::error_text::with_causes;
 
-/// The account to order with; `is_lost` when the authority did not know the one that is kept.
-pub(super) async fn open(
+/// The account that there is: in the cache, or of the relay before us.
+pub(super) async fn find(
     config: &AcmeConfig,
     cache: &CertCache,
-    is_lost: bool,
-) -> Result<Account, Failure> {
-    if !is_lost {
-        if let Some(kept) = kept(config, cache) {
-            return restore(config, cache, kept).await;
-        }
-        if let Some(account) = adopt(config, cache).await? {
-            return Ok(account);
-        }
+) -> Result<Option<Account>, Failure> {
+    match kept(config, cache) {
+        Some(kept) => restore(config, cache, kept).await.map(Some),
+        None => adopt(config, cache).await,
     }
-    create(config, cache).await
+}
+
+/// A new one.
+pub(super) async fn create(config: &AcmeConfig, cache: &CertCache) -> Result<Account, Failure> {
+    let contact = contact(config);
+    let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
+    let new = NewAccount {
+        contact: &contact,
+        terms_of_service_agreed: true,
+        only_return_existing: false,
+    };
+    let created = builder(config)?.create(&new, config.directory_url.clone(), None);
+    let (account, credentials) = call("new account", config.request_timeout, created).await?;
+    store(config, cache, credentials).await;
+    tracing::info!("acme account created");
+    Ok(account)
 }
 
 /// Waits for one call, and no longer than `timeout`. Boxed, since instant-acme's futures are 4 KiB and more.
@@ -61,11 +71,6 @@ fn kept(config: &AcmeConfig, cache: &CertCache) -> Option<StoredAccount> {
             None
         }
     }
-}
-
-/// Whether [`open`] would find an account of ours.
-pub(super) fn is_kept(config: &AcmeConfig, cache: &CertCache) -> bool {
-    kept(config, cache).is_some()
 }
 
 async fn restore(
@@ -124,21 +129,6 @@ async fn adopt(config: &AcmeConfig, cache: &CertCache) -> Result<Option<Account>
         Err(failure) if failure.is_account_lost => Ok(None),
         Err(failure) => Err(failure),
     }
-}
-
-async fn create(config: &AcmeConfig, cache: &CertCache) -> Result<Account, Failure> {
-    let contact = contact(config);
-    let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
-    let new = NewAccount {
-        contact: &contact,
-        terms_of_service_agreed: true,
-        only_return_existing: false,
-    };
-    let created = builder(config)?.create(&new, config.directory_url.clone(), None);
-    let (account, credentials) = call("new account", config.request_timeout, created).await?;
-    store(config, cache, credentials).await;
-    tracing::info!("acme account created");
-    Ok(account)
 }
 
 fn contact(config: &AcmeConfig) -> Option<String> {

@@ -18,6 +18,7 @@ mod drain_load;
 mod drain_queues;
 mod grace;
 mod leaving;
+mod listener;
 mod liveness;
 mod load;
 mod offences;

@@ -126,7 +126,7 @@ async fn where_it_is_crowded_an_answer_is_the_last_one_and_says_so() {
 async fn half_of_the_places_cannot_be_idled_in() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let server = PageServer::start(listener, Arc::new(Hello));
+    let server = BoundPage::new(listener).unwrap().serve(Arc::new(Hello));
     let mut idle = Vec::new();
     for _ in 0..2 {
         let mut stream = TcpStream::connect(addr).await.unwrap();
@@ -143,4 +143,29 @@ async fn half_of_the_places_cannot_be_idled_in() {
     }
     server.stop_accepting();
     in_time(server.closed()).await;
+}
+
+struct Faulty;
+
+impl Page for Faulty {
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+
+    fn answer(&self, _: &Request<Incoming>) -> Response<ResponseBody> {
+        Response::new(ResponseBody::from(String::new()))
+    }
+
+    fn max_connections(&self) -> usize {
+        panic!("a fault")
+    }
+}
+
+#[tokio::test]
+async fn an_accepting_task_that_panics_is_told_however_often_it_is_asked_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = BoundPage::new(listener).unwrap().serve(Arc::new(Faulty));
+    for _ in 0..2 {
+        assert!(matches!(server.failed().await, ListenerError::Ended));
+    }
 }

@@ -3,13 +3,12 @@
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use rustix::process::Signal;
 
 use super::Scenario;
 use crate::e2e::log::Fields;
 use crate::e2e::ports;
-use crate::e2e::raw::RawPeer;
 use crate::e2e::relay::{Relay, command};
 use crate::e2e::stage::Stage;
 
@@ -35,7 +34,7 @@ const CREDENTIALS: &str = "PYRYCODE_RELAY_FCM_CREDENTIALS";
 
 type Variables<'v> = &'v [(&'v str, &'v str)];
 
-/// Refused with exit 2, one record per problem; their fields.
+/// Refused with exit 2 before anything was served, one record per problem; their fields.
 async fn refusals(
     stage: &Stage,
     args: &[&str],
@@ -53,10 +52,15 @@ async fn refusals(
         "{args:?} {variables:?} ended with {}: {stderr}",
         output.status
     );
-    let fields = stderr.lines().map(Fields::of);
-    Ok(fields
-        .filter(|fields| fields.get("msg") == Some("configuration refused"))
-        .collect())
+    let mut refused = Vec::new();
+    for fields in stderr.lines().map(Fields::of) {
+        match fields.get("msg") {
+            Some("configuration refused") => refused.push(fields),
+            Some("starting" | "listening") => bail!("{args:?} {variables:?} was served: {stderr}"),
+            _ => {}
+        }
+    }
+    Ok(refused)
 }
 
 fn has(problems: &[Fields], key: &str, value: &str) -> anyhow::Result<()> {
@@ -67,18 +71,16 @@ fn has(problems: &[Fields], key: &str, value: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The only problem with these flags, beside a good listen address that was not bound.
+/// The only problem with these flags, beside a good listen address.
 async fn refusal(
     stage: &Stage,
     flags: &[&str],
     variables: Variables<'_>,
 ) -> anyhow::Result<Fields> {
-    let addr = ports::free()?;
-    let listen = format!("--insecure-listen={addr}");
+    let listen = format!("--insecure-listen={}", ports::free()?);
     let args = [&[&*listen, "--metrics-listen="], flags].concat();
     let mut problems = refusals(stage, &args, variables).await?;
     ensure!(problems.len() == 1, "{flags:?}: {problems:?}");
-    ensure!(RawPeer::dial(addr).await.is_err(), "{flags:?} was served");
     Ok(problems.remove(0))
 }
 
@@ -278,14 +280,15 @@ async fn expect_taken(relay: &mut Relay, addr: SocketAddr) -> anyhow::Result<()>
     let (status, _) = relay.exit().await?;
     ensure!(status.code() == Some(1), "ended with {status}");
     let lines = relay.log().lines();
-    let failed = lines
-        .iter()
-        .map(|line| Fields::of(line))
-        .find(|line| line.get("msg") == Some("listener failed"))
-        .with_context(|| format!("no `listener failed` in {lines:?}"))?;
+    let with = |msg: &str| {
+        let mut fields = lines.iter().map(|line| Fields::of(line));
+        fields.find(|fields| fields.get("msg") == Some(msg))
+    };
+    let failed =
+        with("listener failed").with_context(|| format!("no `listener failed` in {lines:?}"))?;
     ensure!(failed.get("level") == Some("ERROR"), "{failed:?}");
     ensure!(failed.get("addr") == Some(addr.to_string().as_str()));
-    ensure!(RawPeer::dial(relay.addr()).await.is_err(), "it serves");
+    ensure!(with("listening").is_none(), "it served: {lines:?}");
     Ok(())
 }
 

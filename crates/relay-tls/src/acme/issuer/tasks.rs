@@ -74,14 +74,26 @@ impl Issuer {
         Ok((issued, leaf.validity, leaf.renewal_id))
     }
 
+    /// The account to order with.
     async fn account(&mut self) -> Result<Account, Failure> {
-        let is_lost = match &self.account {
-            Known::Open(account) => return Ok(account.clone()),
-            Known::Unopened => false,
-            Known::Lost => true,
-        };
-        let account = account::open(&self.config, &self.cache, is_lost).await?;
+        if let Some(account) = self.known_account().await? {
+            return Ok(account);
+        }
+        let account = account::create(&self.config, &self.cache).await?;
         self.account = Known::Open(account.clone());
+        Ok(account)
+    }
+
+    /// The account, if there is one already.
+    async fn known_account(&mut self) -> Result<Option<Account>, Failure> {
+        let account = match &self.account {
+            Known::Open(account) => Some(account.clone()),
+            Known::Unopened => account::find(&self.config, &self.cache).await?,
+            Known::Lost => None,
+        };
+        if let Some(account) = &account {
+            self.account = Known::Open(account.clone());
+        }
         Ok(account)
     }
 
@@ -144,11 +156,9 @@ impl Issuer {
             return Ok(None);
         };
         // Asking needs no account, but instant-acme does, and one is not made for a question.
-        let is_known = matches!(self.account, Known::Open(_));
-        if !is_known && !account::is_kept(&self.config, &self.cache) {
+        let Some(account) = self.known_account().await? else {
             return Ok(None);
-        }
-        let account = self.account().await?;
+        };
         let ask = async {
             match account.renewal_info(&id).await {
                 Ok(answer) => Ok(Some(answer)),

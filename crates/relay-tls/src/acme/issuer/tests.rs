@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::{Issuer, IssuerError};
 use crate::cache::CertCache;
-use crate::certificate::testing::{Authority as Signer, DAY, Pair};
+use crate::certificate::testing::{Authority as Signer, DAY, GO_EC_KEY_PEM, Pair};
 use crate::testing::Directory;
 use crate::{AcmeConfig, Domains, clock};
 use authority::Authority;
@@ -210,6 +210,69 @@ async fn a_renewal_window_of_the_authority_is_followed() {
         paths.iter().filter(|path| *path == "/order").count() >= 2,
         "{paths:?}"
     );
+}
+
+/// What a relay before us has left: a certificate and the key of an account, which this authority answers for with
+/// `answer`. Its payload says that no account shall be made.
+async fn inherited(fixture: &Fixture, answer: String) -> (Authority, Issuer) {
+    let now = clock::now();
+    fixture.put(NAME, &pair(now - DAY, now + 80 * DAY).cache_entry());
+    fixture.put("acme_account+key", GO_EC_KEY_PEM);
+    let authority = Authority::start(fixture.directory.path(), move |request| {
+        match request.path() {
+            "/dir" => request.directory(),
+            "/nonce" => authority::reply("200 OK", "Replay-Nonce: abc\r\n", ""),
+            "/account" => {
+                assert_eq!(request.payload()["onlyReturnExisting"], true);
+                answer.clone()
+            }
+            "/order" => authority::problem("429 Too Many Requests", "rateLimited"),
+            path => {
+                assert!(path.starts_with("/ari/"), "{path}");
+                authority::reply(
+                    "200 OK",
+                    "Retry-After: 21600\r\n",
+                    r#"{"suggestedWindow":{"start":"2020-01-01T00:00:00Z","end":"2020-01-02T00:00:00Z"}}"#,
+                )
+            }
+        }
+    })
+    .await;
+    let config = authority
+        .config(config("https://"))
+        .window_interval(Duration::from_millis(1));
+    let issuer = fixture.issuer(config).unwrap();
+    (authority, issuer)
+}
+
+#[tokio::test]
+async fn a_renewal_window_is_asked_for_with_the_account_of_an_earlier_relay() {
+    let fixture = fixture();
+    let known = "Replay-Nonce: def\r\nLocation: https://localhost/account/1\r\n";
+    let known = authority::reply("200 OK", known, "{}");
+    let (authority, issuer) = inherited(&fixture, known).await;
+    run_until(issuer, |state| {
+        state.last_error.as_deref() == Some("new order: rateLimited: because")
+    })
+    .await;
+    let paths = authority.paths();
+    let place = |start: &str| paths.iter().position(|path| path.starts_with(start));
+    assert!(place("/account") < place("/ari/"), "{paths:?}");
+    assert!(place("/ari/") < place("/order"), "{paths:?}");
+    let kept = fixture.cache.account().unwrap();
+    assert!(kept.is_some(), "taken over for good");
+}
+
+#[tokio::test]
+async fn no_account_is_made_to_ask_for_a_renewal_window() {
+    let fixture = fixture();
+    let unknown = authority::problem("400 Bad Request", "accountDoesNotExist");
+    let (authority, issuer) = inherited(&fixture, unknown).await;
+    // The authority's task ends with a request that would make one.
+    let quiet = timeout(Duration::from_millis(500), issuer.run()).await;
+    assert!(quiet.is_err());
+    assert_eq!(authority.paths(), ["/dir", "/nonce", "/account"]);
+    assert!(fixture.cache.account().unwrap().is_none());
 }
 
 #[tokio::test]
