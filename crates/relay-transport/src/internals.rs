@@ -1,6 +1,6 @@
 //! A door to what is not public, for instruction counts and fuzz targets. Behind a feature; no promise is made of it.
 
-use crate::ws::{Decoder, Event, Message};
+use crate::ws::{Decoder, Event, Message, Violation};
 
 /// The frame decoder, seen as a count of messages.
 pub struct Decoding(Decoder);
@@ -19,10 +19,7 @@ impl Decoding {
     pub fn feed(&mut self, mut bytes: &mut [u8]) -> Result<usize, u16> {
         let mut total = 0;
         while !bytes.is_empty() {
-            let decoded = self
-                .0
-                .decode(bytes)
-                .map_err(|offence| offence.close_code())?;
+            let decoded = self.0.decode(bytes).map_err(Violation::close_code)?;
             total += match decoded.event {
                 Some(Event::Message(Message::Text(text))) => text.len(),
                 Some(Event::Message(Message::Binary(bytes))) => bytes.len(),

@@ -51,6 +51,16 @@ const EDGES: &[Edges] = &[
         forbidden: &["fastwebsockets"],
     },
     Edges {
+        package: "relay-bench",
+        ours: &[],
+        forbidden: &["fastwebsockets", "hyper"],
+    },
+    Edges {
+        package: "relay-instructions",
+        ours: &["relay-core", "relay-transport"],
+        forbidden: &[],
+    },
+    Edges {
         package: "xtask",
         ours: &[],
         forbidden: &[],
