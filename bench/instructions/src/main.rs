@@ -16,11 +16,11 @@ fn main() -> ExitCode {
     let (Some(name), Some(times)) = (args.next(), args.next()) else {
         return ExitCode::from(2);
     };
-    let operation = OPERATIONS.iter().find(|(known, _)| *known == name);
-    let (Some((_, prepare)), Ok(times)) = (operation, times.parse::<u32>()) else {
+    let operation = OPERATIONS.iter().find(|operation| operation.name == name);
+    let (Some(operation), Ok(times)) = (operation, times.parse::<u32>()) else {
         return ExitCode::from(2);
     };
-    let mut step = prepare();
+    let mut step = (operation.prepare)();
     let sum = (0..times).fold(0_usize, |sum, _| sum.wrapping_add(step()));
     black_box(sum);
     ExitCode::SUCCESS

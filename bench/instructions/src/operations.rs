@@ -11,22 +11,64 @@ use relay_transport::internals::Decoding;
 use crate::frames::{masked, payload};
 
 /// One step, ready to be repeated; its number keeps the work from being optimised away.
-type Step = Box<dyn FnMut() -> usize>;
+pub(crate) type Step = Box<dyn FnMut() -> usize>;
+
+/// What can be repeated.
+pub(crate) struct Operation {
+    pub(crate) name: &'static str,
+    pub(crate) prepare: fn() -> Step,
+}
 
 /// By the names that budgets are committed under.
-pub(crate) const OPERATIONS: &[(&str, fn() -> Step)] = &[
-    ("decode/64", || decode(64)),
-    ("decode/1024", || decode(1024)),
-    ("decode/16384", || decode(16_384)),
-    ("check/64", || check(64)),
-    ("check/1024", || check(1024)),
-    ("wrap/64", || wrap(64)),
-    ("wrap/1024", || wrap(1024)),
-    ("unwrap/64", || unwrap(64)),
-    ("unwrap/1024", || unwrap(1024)),
-    ("route/64", || route(64)),
-    ("route/1024", || route(1024)),
-    ("encode/16x64", || encode(64)),
+pub(crate) const OPERATIONS: &[Operation] = &[
+    Operation {
+        name: "decode/64",
+        prepare: || decode(64),
+    },
+    Operation {
+        name: "decode/1024",
+        prepare: || decode(1024),
+    },
+    Operation {
+        name: "decode/16384",
+        prepare: || decode(16_384),
+    },
+    Operation {
+        name: "check/64",
+        prepare: || check(64),
+    },
+    Operation {
+        name: "check/1024",
+        prepare: || check(1024),
+    },
+    Operation {
+        name: "wrap/64",
+        prepare: || wrap(64),
+    },
+    Operation {
+        name: "wrap/1024",
+        prepare: || wrap(1024),
+    },
+    Operation {
+        name: "unwrap/64",
+        prepare: || unwrap(64),
+    },
+    Operation {
+        name: "unwrap/1024",
+        prepare: || unwrap(1024),
+    },
+    Operation {
+        name: "route/64",
+        prepare: || route(64),
+    },
+    Operation {
+        name: "route/1024",
+        prepare: || route(1024),
+    },
+    Operation {
+        name: "encode/16x64",
+        prepare: || encode(64),
+    },
 ];
 
 /// A frame out of a read buffer: head, unmasking, UTF-8.
