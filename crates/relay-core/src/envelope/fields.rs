@@ -2,13 +2,9 @@
 //!
 //! It must not know what stands around the object.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
 use super::literal;
 use super::parse::{Envelope, EnvelopeError, Malformed};
+use super::scan::{Fault, Members};
 
 /// The source text of each field as read so far.
 #[derive(Default)]
@@ -22,6 +18,17 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// Reads an object to its end.
+    pub(super) fn read(mut members: Members<'_, 'a>) -> Result<Self, Fault> {
+        let mut fields = Self::default();
+        while let Some((key, value)) = members.next_member()? {
+            if let Some(field) = Field::named(key) {
+                fields.set(field, value);
+            }
+        }
+        Ok(fields)
+    }
+
     fn set(&mut self, field: Field, value: &'a str) {
         let given = (value != "null").then_some(value);
         match (field, given) {
@@ -62,33 +69,6 @@ impl<'a> Fields<'a> {
             frame,
             close_code,
         })
-    }
-}
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor)
-    }
-}
-
-struct FieldsVisitor;
-
-impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = Fields<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a routing envelope")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Fields::default();
-        // Keys are read raw: strings could not hold lone surrogates, bytes could hold control characters.
-        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            if let Some(field) = Field::named(key.get()) {
-                fields.set(field, value.get());
-            }
-        }
-        Ok(fields)
     }
 }
 

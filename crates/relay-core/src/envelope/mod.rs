@@ -9,15 +9,16 @@
 //! It never recurses on a peer's input.
 
 mod check;
-mod depth;
 mod fields;
 pub(crate) mod literal;
+mod nesting;
 mod parse;
+mod scan;
 #[cfg(test)]
 mod tests;
 
 pub use check::{NotJson, check_frame, check_frame_str};
-pub use depth::MAX_DEPTH;
+pub use nesting::MAX_DEPTH;
 pub use parse::{Envelope, EnvelopeError, Malformed, parse, parse_str};
 
 /// What follows the phone's bytes in a routed frame; see [`frame_prefix`].

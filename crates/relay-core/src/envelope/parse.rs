@@ -5,10 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::IgnoredAny;
-
-use super::depth;
 use super::fields::Fields;
+use super::scan::{Fault, Scanner};
 
 /// A well-formed message from a binary.
 ///
@@ -94,6 +92,21 @@ impl From<Malformed> for EnvelopeError {
     }
 }
 
+impl From<Fault> for EnvelopeError {
+    fn from(fault: Fault) -> Self {
+        Malformed::from(fault).into()
+    }
+}
+
+impl From<Fault> for Malformed {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::NotJson => Self::NotJson,
+            Fault::TooDeep => Self::TooDeep,
+        }
+    }
+}
+
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -133,19 +146,17 @@ pub fn parse(message: &[u8]) -> Result<Envelope<'_>, EnvelopeError> {
 ///
 /// As [`parse`].
 pub fn parse_str(message: &str) -> Result<Envelope<'_>, EnvelopeError> {
-    if depth::exceeds_limit(message.as_bytes()) {
-        return Err(Malformed::TooDeep.into());
-    }
-    match serde_json::from_str::<Option<Fields<'_>>>(message) {
-        Ok(fields) => fields.unwrap_or_default().resolve(),
-        Err(_) => Err(not_an_envelope(message).into()),
-    }
-}
-
-#[cold]
-fn not_an_envelope(message: &str) -> Malformed {
-    match serde_json::from_str(message) {
-        Ok(IgnoredAny) => Malformed::NotAnObject,
-        Err(_) => Malformed::NotJson,
-    }
+    let mut scanner = Scanner::new(message);
+    let fields = match scanner.enter_object()? {
+        Some(members) => Fields::read(members)?,
+        None => match scanner.value()? {
+            "null" => Fields::default(),
+            _ => {
+                scanner.end()?;
+                return Err(Malformed::NotAnObject.into());
+            }
+        },
+    };
+    scanner.end()?;
+    fields.resolve()
 }

@@ -2,7 +2,6 @@
 
 use std::thread;
 
-use super::super::depth::exceeds_limit;
 use super::super::{EnvelopeError, MAX_DEPTH, Malformed, check_frame, parse};
 
 /// The largest message a peer may send.
@@ -135,25 +134,4 @@ fn width_is_not_depth() {
             assert!(parse(message.as_bytes()).is_ok());
         }
     });
-}
-
-#[test]
-fn the_scan_counts_every_bracket_wherever_it_stands() {
-    for shift in 0..400 {
-        for (levels, expected) in [(MAX_DEPTH, false), (MAX_DEPTH + 1, true)] {
-            let text = " ".repeat(shift) + &nested("[", "", "]", levels);
-            assert_eq!(
-                exceeds_limit(text.as_bytes()),
-                expected,
-                "{levels} after {shift}"
-            );
-        }
-    }
-}
-
-#[test]
-fn a_text_as_short_as_the_limit_cannot_exceed_it() {
-    let brackets = "[".repeat(MAX_DEPTH + 1);
-    assert!(exceeds_limit(brackets.as_bytes()));
-    assert!(!exceeds_limit(&brackets.as_bytes()[1..]));
 }
