@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::figure::{Figure, Report, Unit, number};
-use super::processes::{Bench, Core, free_address};
+use super::processes::{Bench, Core, Server, free_address};
+use crate::clock::Stopwatch;
 
 /// Half daemons, half phones.
 const CONNECTIONS: usize = 10_000;
@@ -25,8 +26,6 @@ pub(super) fn memory(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     // Less than 256 KiB by its envelope.
     let bytes = format!("--bytes={}", (256 << 10) - 128);
     let result = bench.load("idle", &relay, &[&connections, &idle, &bytes])?;
-    std::thread::sleep(AFTERWARDS);
-    let rss_left = relay.rss()?;
     report.keep("memory", &result);
     let empty = number(&result, "rss_empty")?;
     let idle = number(&result, "rss_idle")?;
@@ -59,13 +58,6 @@ pub(super) fn memory(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
         mib(after_big),
     );
     add(
-        "memory kept a minute after all have left, of the peak's growth",
-        (rss_left - empty).max(0.0) / (idle.max(after_big) - empty),
-        Unit::Share,
-        0.25,
-        format!("{} before, {} after", mib(empty), mib(rss_left)),
-    );
-    add(
         "processor time of idle connections, of one core",
         number(&result, "idle_cpu_seconds")? / number(&result, "idle_seconds")?,
         Unit::Share,
@@ -75,6 +67,44 @@ pub(super) fn memory(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
             number(&result, "idle_seconds")?
         ),
     );
+    report.deserted = Some(Deserted {
+        relay,
+        since: Stopwatch::start(),
+        empty,
+        grown: idle.max(after_big) - empty,
+    });
+    Ok(())
+}
+
+/// A relay whose crowd has left. Other parts are measured while its allocator gives memory back.
+#[derive(Debug)]
+pub(super) struct Deserted {
+    relay: Server,
+    since: Stopwatch,
+    empty: f64,
+    grown: f64,
+}
+
+/// What is left of the memory a minute later.
+pub(super) fn desertion(_: &Bench, report: &mut Report) -> anyhow::Result<()> {
+    let Some(deserted) = report.deserted.take() else {
+        return Ok(());
+    };
+    std::thread::sleep(AFTERWARDS.saturating_sub(deserted.since.elapsed()));
+    let left = deserted.relay.rss()?;
+    let mib = |bytes: f64| bytes / f64::from(1 << 20);
+    report.add(Figure {
+        section: SECTION,
+        name: "memory kept a minute after all have left, of the peak's growth".to_owned(),
+        value: (left - deserted.empty).max(0.0) / deserted.grown,
+        unit: Unit::Share,
+        target: Some(0.25),
+        detail: format!(
+            "{:.1} MiB before, {:.1} MiB after",
+            mib(deserted.empty),
+            mib(left)
+        ),
+    });
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::crowd::Deserted;
+
 /// All of one run.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -11,6 +13,8 @@ pub(super) struct Report {
     /// What the load processes printed, under the name of what they measured.
     pub(super) raw: Vec<(String, Value)>,
     pub(super) seconds: f64,
+    /// Waits to be looked at again.
+    pub(super) deserted: Option<Deserted>,
 }
 
 /// One number that has a name.
@@ -60,6 +64,7 @@ impl Report {
             plots: Vec::new(),
             raw: Vec::new(),
             seconds: 0.0,
+            deserted: None,
         }
     }
 

@@ -38,17 +38,18 @@ pub(crate) struct BenchOptions {
 /// A part of the run: measures and adds its figures.
 type Part = fn(&Bench, &mut Report) -> anyhow::Result<()>;
 
-/// In the order of the report.
+/// In the order of measuring: what is left of the memory is looked at last, when a minute has passed anyway.
 const PARTS: &[(&str, Part)] = &[
+    ("memory", crowd::memory),
     ("echo", loads::echo),
     ("growth", loads::growth),
     ("churn", single::churn),
     ("stalled", single::stalled),
-    ("memory", crowd::memory),
     ("secure", crowd::secure),
     ("storm", crowd::storm),
     ("drain", crowd::drain),
     ("start", single::start),
+    ("memory left", crowd::desertion),
 ];
 
 /// Measures, prints, and writes `target/bench/report.{json,html}`. A target that is missed is told, and fails nothing:
