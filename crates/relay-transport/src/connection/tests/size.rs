@@ -4,7 +4,7 @@ use super::reader::{Next, Reader};
 use super::writer::Writer;
 use super::*;
 use crate::endpoint;
-use crate::ws;
+use crate::ws::{self, Bounds};
 
 const KIB: usize = 1024;
 
@@ -24,8 +24,11 @@ fn the_whole_task_of_a_leg_fits_into_one_and_a_half_kib() {
 
 #[test]
 fn h12_a_reader_that_went_idle_holds_no_buffer() {
-    let mut reader = Reader::new(262_144, 30 * SECOND, text("left over"));
-    let idle = format!("{:?}", Reader::new(262_144, 30 * SECOND, Vec::new()));
+    let mut reader = Reader::new(Bounds::new(262_144), 30 * SECOND, text("left over"));
+    let idle = format!(
+        "{:?}",
+        Reader::new(Bounds::new(262_144), 30 * SECOND, Vec::new())
+    );
     let now = crate::clock::now();
     let mut carry = reader.take_carry().expect("something was left over");
     let mut messages = 0;

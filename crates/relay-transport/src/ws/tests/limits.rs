@@ -1,6 +1,6 @@
 //! How large a message may be, and in how many pieces.
 
-use super::super::frame::MAX_FRAGMENTS;
+use super::super::bounds::MAX_FRAGMENTS;
 use super::*;
 
 #[test]
@@ -57,7 +57,7 @@ fn the_limit_holds_for_the_sum_of_fragments() {
 
 #[test]
 fn the_number_of_fragments_is_limited() {
-    let most = usize::from(MAX_FRAGMENTS);
+    let most = MAX_FRAGMENTS as usize;
     let mut stream = frame(TEXT, "");
     for _ in 2..most {
         stream.extend(frame(CONTINUATION, ""));
