@@ -66,7 +66,7 @@ async fn h12_a_writer_that_went_idle_holds_no_frame() {
     let mut writer = Writer::default();
     let idle = format!("{writer:?}");
     writer.ping(ws::ping(b"1"));
-    writer.pong(ws::pong(b"2"));
+    writer.pong(&ws::pong(b"2"));
     assert_ne!(format!("{writer:?}"), idle);
     let mut sink = tokio::io::sink();
     let now = crate::clock::now();
