@@ -1,4 +1,9 @@
-//! A door to what is not public, for instruction counts and fuzz targets. Behind a feature; no promise is made of it.
+//! A door to what is not public, for instruction counts, fuzz targets and the conformance tests. Behind a feature; no
+//! promise is made of it.
+
+mod echo;
+
+pub use echo::EchoServer;
 
 use crate::ws::{Bounds, Decoder, Event, Message, Violation};
 
