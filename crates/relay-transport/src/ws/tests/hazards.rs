@@ -7,7 +7,7 @@
 //! * H14 to H17: writing in batches, flushing, vectored writes, what a write cut short leaves behind;
 //! * H18, in part: one close each way, discarding until the peer's, and lingering;
 //! * H19, in part: the timeouts themselves;
-//! * H21: no client handshake is ours; the tests' clients use another library.
+//! * H21, in the service's tests: no client handshake is ours; the server's is checked against the standard's key.
 
 use super::*;
 
