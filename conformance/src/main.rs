@@ -48,7 +48,7 @@ fn server(mut parser: lexopt::Parser) -> Result<EchoServer, lexopt::Error> {
         match arg {
             Long("max-message-bytes") => max_message_bytes = parser.value()?.parse()?,
             Long("max-fragments") => max_fragments = parser.value()?.parse()?,
-            other => return Err(other.unexpected()),
+            other @ (Short(_) | Long(_) | Value(_)) => return Err(other.unexpected()),
         }
     }
     Ok(EchoServer::new(max_message_bytes, max_fragments))

@@ -28,7 +28,8 @@ use crate::upgrade;
 use crate::{clock, health};
 
 pub use response::ResponseBody;
-use response::{no_store, refused, status, text, turned_away};
+pub(crate) use response::refused;
+use response::{no_store, status, text, turned_away};
 
 /// The relay, for a hyper or axum server of yours; clones share one relay.
 ///
@@ -178,7 +179,7 @@ impl RelayService {
                 self.welcome(kind, names, remote, upgrading, slot);
                 response
             }
-            Err(refused) => refused,
+            Err(refusal) => refused(refusal),
         }
     }
 

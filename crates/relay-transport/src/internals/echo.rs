@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::connection::{ClosedBy, Connection, Endpoint, Shape, Step, Timing};
 use crate::http1::Http1;
 use crate::scratch::ScratchPool;
-use crate::service::{ResponseBody, handshake};
+use crate::service::{ResponseBody, handshake, refused};
 use crate::stream::Stream;
 use crate::tasks::Tasks;
 use crate::ws::{Bounds, Message};
@@ -77,7 +77,7 @@ impl EchoServer {
                 self.tasks.spawn(self.clone().echo(upgrading));
                 response
             }
-            Err(refused) => refused,
+            Err(refusal) => refused(refusal),
         }
     }
 

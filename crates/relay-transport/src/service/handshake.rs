@@ -4,22 +4,20 @@ use fastwebsockets::upgrade::UpgradeFut;
 use http::request::Parts;
 use http::{Request, Response};
 
-use super::response::{ResponseBody, refused, switched};
+use super::response::{ResponseBody, switched};
 use crate::upgrade::{self, Refusal};
 
 /// Answers the handshake that a request is, or is not.
 ///
 /// # Errors
-/// The refusal to answer with.
-pub(crate) fn answer(
-    mut parts: Parts,
-) -> Result<(Response<ResponseBody>, UpgradeFut), Response<ResponseBody>> {
-    upgrade::check_handshake(&parts).map_err(refused)?;
+/// Why not, to be answered in place of 101.
+pub(crate) fn answer(mut parts: Parts) -> Result<(Response<ResponseBody>, UpgradeFut), Refusal> {
+    upgrade::check_handshake(&parts)?;
     let mut request = Request::new(());
     std::mem::swap(request.headers_mut(), &mut parts.headers);
     std::mem::swap(request.extensions_mut(), &mut parts.extensions);
     match fastwebsockets::upgrade::upgrade(&mut request) {
         Ok((response, upgrading)) => Ok((switched(response), upgrading)),
-        Err(_checked_before) => Err(refused(Refusal::BadRequest("bad WebSocket handshake\n"))),
+        Err(_checked_before) => Err(Refusal::BadRequest("bad WebSocket handshake\n")),
     }
 }
