@@ -1,8 +1,10 @@
 //! A door to what is not public, for instruction counts, fuzz targets and the conformance tests. Behind a feature; no
 //! promise is made of it.
 
+#[cfg(feature = "echo")]
 mod echo;
 
+#[cfg(feature = "echo")]
 pub use echo::EchoServer;
 
 use crate::ws::{Bounds, Decoder, Event, Message, Violation};
