@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use crate::autobahn::AutobahnOptions;
 use crate::bench::BenchOptions;
 
 /// What `cargo xtask --help` prints.
@@ -21,6 +22,8 @@ Commands:
       --list           print the names and stop
       --binary <path>  drive this relay instead of building one
       --rounds <n>     how often the drain proof is repeated
+  autobahn             only the Autobahn test suite on the WebSocket layer
+      --cases <list>   only these of its cases, such as `2.*,6.4.3`
   instructions         instructions of each step of a frame's way, against committed budgets
       --rewrite        make what was counted the budget
   bench                what the relay costs beside a byte forwarder, and what its peers weigh; about six minutes
@@ -41,6 +44,8 @@ pub(crate) enum Command {
     Tidy,
     /// The scenarios on the built binary.
     E2e(E2eOptions),
+    /// The referee of the WebSocket protocol.
+    Autobahn(AutobahnOptions),
     /// Instruction counts; with `true`, new budgets.
     Instructions {
         /// What was counted becomes the budget.
@@ -77,6 +82,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             "ci" => Command::Ci,
             "tidy" => Command::Tidy,
             "e2e" => Command::E2e(E2eOptions::default()),
+            "autobahn" => Command::Autobahn(AutobahnOptions::default()),
             "instructions" => Command::Instructions { rewrites: false },
             "bench" => Command::Bench(BenchOptions::default()),
             unknown => return Err(format!("unknown command `{unknown}`").into()),
@@ -95,6 +101,9 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             }
             (Command::E2e(options), Long("rounds")) => {
                 options.rounds = Some(parser.value()?.parse()?);
+            }
+            (Command::Autobahn(options), Long("cases")) => {
+                options.cases = Some(parser.value()?.string()?);
             }
             (Command::Instructions { rewrites }, Long("rewrite")) => *rewrites = true,
             (Command::Bench(options), Long("filter")) => {
@@ -146,6 +155,15 @@ mod tests {
         };
         let line = "bench --filter echo --quick --binary=/bin/relay";
         assert_eq!(parse_words(line), Ok(Command::Bench(options)));
+    }
+
+    #[test]
+    fn reads_autobahn_options() {
+        let options = AutobahnOptions {
+            cases: Some("2.*,6.4.3".to_owned()),
+        };
+        let line = "autobahn --cases 2.*,6.4.3";
+        assert_eq!(parse_words(line), Ok(Command::Autobahn(options)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Repository chores: `test`, `e2e`, `ci`, `tidy`, `bench`, `instructions`.
+//! Repository chores: `test`, `e2e`, `ci`, `tidy`, `autobahn`, `bench`, `instructions`.
 //!
 //! Owns the order in which the repository is checked and the harness that drives the built relay from outside.
 //! It must not depend on any of our crates: what it knows of the relay is its command line, its wire and its logs.
@@ -8,6 +8,7 @@
     reason = "a chore runner reports on the terminal: that is its whole output"
 )]
 
+mod autobahn;
 mod bench;
 mod cli;
 mod clock;
@@ -58,6 +59,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ci => steps::run(&workspace, true),
         Command::Tidy => tidy::run(&workspace),
         Command::Instructions { rewrites } => instructions::run(&workspace, true, rewrites)?,
+        Command::Autobahn(options) => autobahn::run(&workspace, true, &options)?,
         Command::Bench(options) => bench::run(&workspace, &options)?,
         Command::E2e(options) => e2e::build_and_run(&workspace, &options)?,
     };

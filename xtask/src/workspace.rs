@@ -50,6 +50,34 @@ impl Workspace {
         command
     }
 
+    /// Builds a package's executable of this name in this profile and asks cargo where it put it.
+    ///
+    /// # Errors
+    ///
+    /// It does not build.
+    pub(crate) fn build_executable(
+        &self,
+        profile: &str,
+        package: &str,
+        name: &str,
+    ) -> anyhow::Result<PathBuf> {
+        let output = self
+            .cargo()
+            .args(["build", "--profile", profile])
+            .args(["--package", package, "--bin", name])
+            .args(["--message-format", "json-render-diagnostics"])
+            .stderr(Stdio::inherit())
+            .output()
+            .context("could not start cargo")?;
+        ensure!(output.status.success(), "{name} does not build");
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter(|message| message["target"]["name"] == name)
+            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+            .context("cargo built no executable")
+    }
+
     /// Whether `cargo <subcommand>` is installed.
     pub(crate) fn has_subcommand(&self, subcommand: &str) -> bool {
         self.cargo()

@@ -28,6 +28,9 @@ mod close;
 mod framing;
 mod id;
 mod incumbent;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod leg;
 mod limits;
 mod membership;

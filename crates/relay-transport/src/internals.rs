@@ -1,6 +1,13 @@
-//! A door to what is not public, for instruction counts and fuzz targets. Behind a feature; no promise is made of it.
+//! A door to what is not public, for instruction counts, fuzz targets and the conformance tests. Behind a feature; no
+//! promise is made of it.
 
-use crate::ws::{Decoder, Event, Message, Violation};
+#[cfg(feature = "echo")]
+mod echo;
+
+#[cfg(feature = "echo")]
+pub use echo::EchoServer;
+
+use crate::ws::{Bounds, Decoder, Event, Message, Violation};
 
 /// The frame decoder, seen as a count of messages.
 pub struct Decoding(Decoder);
@@ -9,7 +16,7 @@ impl Decoding {
     /// `max_message_bytes` is inclusive.
     #[must_use]
     pub fn new(max_message_bytes: usize) -> Self {
-        Self(Decoder::new(max_message_bytes))
+        Self(Decoder::new(Bounds::new(max_message_bytes)))
     }
 
     /// Decodes all of `bytes` and tells how many payload bytes of whole messages were in it.

@@ -2,6 +2,7 @@
 //!
 //! It serves `/v1/server`, `/v1/client`, `/healthz` and `/readyz`, and 404 for everything else.
 
+pub(crate) mod handshake;
 mod response;
 
 use std::convert::Infallible;
@@ -23,11 +24,12 @@ use crate::endpoint::{Arrival, serve_binary, serve_phone};
 use crate::scratch::ScratchPool;
 use crate::stats::{Counters, EndpointCounters, TransportStats};
 use crate::tasks::Tasks;
-use crate::upgrade::{self, Refusal};
+use crate::upgrade;
 use crate::{clock, health};
 
 pub use response::ResponseBody;
-use response::{no_store, refused, status, switched, text, turned_away};
+pub(crate) use response::refused;
+use response::{no_store, status, text, turned_away};
 
 /// The relay, for a hyper or axum server of yours; clones share one relay.
 ///
@@ -166,25 +168,18 @@ impl RelayService {
             SlotKind::Binary => (upgrade::BINARY_HEADERS, upgrade::VERSION),
             SlotKind::Phone => (upgrade::PHONE_HEADERS, upgrade::DEVICE_NAME),
         };
-        let (mut parts, _body) = request.into_parts();
-        let checked = upgrade::check_required(&parts.headers, required)
-            .and_then(|()| upgrade::check_handshake(&parts));
-        if let Err(refusal) = checked {
-            if refusal == Refusal::Headers {
-                counters.missing_headers.step();
-            }
+        let (parts, _body) = request.into_parts();
+        if let Err(refusal) = upgrade::check_required(&parts.headers, required) {
+            counters.missing_headers.step();
             return refused(refusal);
         }
         let names = Arrival::names(&parts.headers, &label);
-        let mut request = Request::new(());
-        std::mem::swap(request.headers_mut(), &mut parts.headers);
-        std::mem::swap(request.extensions_mut(), &mut parts.extensions);
-        match fastwebsockets::upgrade::upgrade(&mut request) {
+        match handshake::answer(parts) {
             Ok((response, upgrading)) => {
                 self.welcome(kind, names, remote, upgrading, slot);
-                switched(response)
+                response
             }
-            Err(_checked_before) => refused(Refusal::BadRequest("bad WebSocket handshake\n")),
+            Err(refusal) => refused(refusal),
         }
     }
 

@@ -8,8 +8,8 @@ mod patience;
 mod stream;
 
 pub(crate) use client::{
-    BINARY, CLOSE, CONTINUATION, Client, FIN, Frame, PING, TEXT, close, frame, head, ping, pong,
-    text,
+    BINARY, CLOSE, CONTINUATION, Client, FIN, Frame, PING, PONG, TEXT, close, frame, head, ping,
+    pong, text,
 };
 pub(crate) use counted::{Counted, Polls};
 pub(crate) use patience::{eventually, in_time};

@@ -12,8 +12,6 @@ mod relay;
 mod scenario;
 mod stage;
 
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +50,7 @@ pub(crate) fn build_and_run(workspace: &Workspace, options: &E2eOptions) -> anyh
         Some(binary) => binary
             .canonicalize()
             .with_context(|| format!("no relay at {}", binary.display()))?,
-        None => build(workspace)?,
+        None => workspace.build_executable("e2e", "relay-bin", "pyrycode-relay")?,
     };
     ports::raise_socket_limit()?;
     let scenarios = selected(options);
@@ -66,32 +64,6 @@ fn selected(options: &E2eOptions) -> Vec<Scenario> {
     scenario::all()
         .filter(|scenario| scenario.name.contains(filter))
         .collect()
-}
-
-/// Builds the relay in its own profile and asks cargo where it put it.
-fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    let output = workspace
-        .cargo()
-        .args([
-            "build",
-            "--profile",
-            "e2e",
-            "--package",
-            "relay-bin",
-            "--bin",
-            "pyrycode-relay",
-        ])
-        .args(["--message-format", "json-render-diagnostics"])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("could not start cargo")?;
-    ensure!(output.status.success(), "the relay does not build");
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "pyrycode-relay")
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .context("cargo built no executable")
 }
 
 /// Runs the scenarios, those that need the machine for themselves last.

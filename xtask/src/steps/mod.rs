@@ -13,11 +13,12 @@ use anyhow::Context as _;
 
 use summary::Runner;
 
+use crate::autobahn::AutobahnOptions;
 use crate::cli::E2eOptions;
 use crate::clock::Stopwatch;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{e2e, instructions, tidy};
+use crate::{autobahn, e2e, instructions, tidy};
 
 /// One line of the closing table.
 struct Finished {
@@ -126,6 +127,9 @@ pub(crate) fn run(workspace: &Workspace, locked: bool) -> Tally {
     step("alerts", &mut || promtool::run(workspace, locked));
     step("instructions", &mut || {
         instructions::run(workspace, locked, false)
+    });
+    step("conformance", &mut || {
+        autobahn::run(workspace, locked, &AutobahnOptions::default())
     });
     step("end to end", &mut || {
         e2e::build_and_run(workspace, &E2eOptions::default())

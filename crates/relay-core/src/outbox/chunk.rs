@@ -68,6 +68,15 @@ impl Chunk {
         }
     }
 
+    /// Turns the text message appended last, whose payload has this length, into a binary one.
+    #[cfg(feature = "internals")]
+    pub(super) fn make_last_binary(&mut self, payload_len: usize) {
+        const FIN_BINARY: u8 = 0x82;
+        let head_len = text_head(payload_len, &mut [0; MAX_HEAD]);
+        let at = self.bytes.len() - payload_len - head_len;
+        self.bytes[at] = FIN_BINARY;
+    }
+
     /// The bytes to write.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

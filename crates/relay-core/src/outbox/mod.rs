@@ -91,6 +91,19 @@ impl Outbox {
         Ok(state.charged)
     }
 
+    /// As [`Outbox::push`], for a binary message.
+    #[cfg(feature = "internals")]
+    pub(crate) fn push_binary(&self, payload: &[u8]) -> Result<usize, Refused> {
+        let mut state = self.state.lock();
+        state.check_open()?;
+        self.append(&mut state, &[payload], Kind::Frame, usize::MAX);
+        if let Some(tail) = state.chunks.back_mut() {
+            tail.make_last_binary(payload.len());
+        }
+        state.wake_for_chunk();
+        Ok(state.charged)
+    }
+
     /// Queues a close notice: small, uncounted, and never refused for want of room.
     pub(crate) fn push_notice(&self, notice: &[u8]) -> Result<(), Refused> {
         let mut state = self.state.lock();

@@ -46,7 +46,7 @@ pub(crate) struct Connection<S, E> {
 pub(crate) struct Shape {
     pub(crate) scratch: Arc<ScratchPool>,
     pub(crate) timing: Timing,
-    pub(crate) max_message_bytes: usize,
+    pub(crate) bounds: ws::Bounds,
     /// Bytes that arrived behind the upgrade request.
     pub(crate) leftover: Vec<u8>,
     /// Spreads the heartbeat.
@@ -58,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
         let Shape {
             scratch,
             timing,
-            max_message_bytes,
+            bounds,
             leftover,
             seed,
         } = shape;
@@ -66,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
             stream,
             endpoint,
             scratch,
-            reader: Reader::new(max_message_bytes, timing.message_timeout, leftover),
+            reader: Reader::new(bounds, timing.message_timeout, leftover),
             writer: Writer::default(),
             heartbeat: Heartbeat::new(&timing, seed, now),
             closing: Closing::new(timing.close_timeout),

@@ -9,6 +9,7 @@ mod closing;
 mod driver;
 mod ended;
 mod heartbeat;
+mod pongs;
 mod reader;
 #[cfg(test)]
 mod tests;

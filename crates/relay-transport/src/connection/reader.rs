@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::ws::{Decoded, Decoder, Event, Violation};
+use crate::ws::{Bounds, Decoded, Decoder, Event, Violation};
 
 /// Decoding state, leftovers and the deadline of the message under way.
 pub(super) struct Reader {
@@ -38,9 +38,9 @@ pub(super) enum Next {
 }
 
 impl Reader {
-    pub(super) fn new(max_message_bytes: usize, message_timeout: Duration, carry: Vec<u8>) -> Self {
+    pub(super) fn new(bounds: Bounds, message_timeout: Duration, carry: Vec<u8>) -> Self {
         Self {
-            decoder: Decoder::new(max_message_bytes),
+            decoder: Decoder::new(bounds),
             carry,
             message_deadline: None,
             message_timeout,

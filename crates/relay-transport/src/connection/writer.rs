@@ -11,6 +11,7 @@ use std::time::Instant;
 use relay_core::{Chunk, Outbox};
 use tokio::io::AsyncWrite;
 
+use super::pongs::Pongs;
 use crate::ws::Encoded;
 
 /// What is being written or waits to be, apart from the outbox.
@@ -18,8 +19,7 @@ use crate::ws::Encoded;
 pub(super) struct Writer {
     current: Option<Current>,
     written: usize,
-    /// The newest unanswered ping's payload, as its pong: a peer that floods pings gets one answer per turn.
-    pong: Option<Box<Encoded>>,
+    pongs: Pongs,
     ping: Option<Box<Encoded>>,
     close: Option<Box<Encoded>>,
     close_is_out: bool,
@@ -31,13 +31,14 @@ pub(super) struct Writer {
 #[derive(Debug)]
 enum Current {
     Chunk(Chunk),
-    Control(Box<Encoded>),
+    Pongs(Pongs),
+    Ping(Box<Encoded>),
     Close(Box<Encoded>),
 }
 
 impl Writer {
-    pub(super) fn pong(&mut self, frame: Encoded) {
-        self.pong = Some(Box::new(frame));
+    pub(super) fn pong(&mut self, frame: &Encoded) {
+        self.pongs.add(frame);
     }
 
     pub(super) fn ping(&mut self, frame: Encoded) {
@@ -47,7 +48,7 @@ impl Writer {
     /// The last frame of this connection.
     pub(super) fn close(&mut self, frame: Encoded) {
         self.close = Some(Box::new(frame));
-        self.pong = None;
+        self.pongs = Pongs::default();
         self.ping = None;
     }
 
@@ -57,8 +58,11 @@ impl Writer {
         self.current = Some(Current::Chunk(chunk));
     }
 
+    /// Whether the next chunk's turn has come: it has not while a ping or pong waits, which a peer is to see before
+    /// what was queued after it.
     pub(super) fn wants_chunk(&self) -> bool {
-        self.current.is_none() && self.close.is_none() && !self.close_is_out
+        let has_control = !self.pongs.is_empty() || self.ping.is_some() || self.close.is_some();
+        self.current.is_none() && !has_control && !self.close_is_out
     }
 
     /// The close frame is with the socket.
@@ -126,7 +130,7 @@ impl Writer {
                     }
                 }
                 Some(Current::Close(_)) => self.close_is_out = true,
-                Some(Current::Control(_)) | None => {}
+                Some(Current::Pongs(_) | Current::Ping(_)) | None => {}
             }
         }
         if self.needs_flush {
@@ -138,9 +142,9 @@ impl Writer {
 
     fn pick(&mut self) {
         if self.current.is_none() && !self.close_is_out {
-            let control = self.pong.take().or_else(|| self.ping.take());
-            self.current = control
-                .map(Current::Control)
+            let pongs = self.pongs.take().map(Current::Pongs);
+            self.current = pongs
+                .or_else(|| self.ping.take().map(Current::Ping))
                 .or_else(|| self.close.take().map(Current::Close));
         }
     }
@@ -157,7 +161,8 @@ impl Current {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Chunk(chunk) => chunk.bytes(),
-            Self::Control(frame) | Self::Close(frame) => frame.as_bytes(),
+            Self::Pongs(pongs) => pongs.bytes(),
+            Self::Ping(frame) | Self::Close(frame) => frame.as_bytes(),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::connection::{Connection, Endpoint, Shape, Timing};
 use crate::service::Shared;
 use crate::stream::Stream;
 use crate::upgrade;
+use crate::ws::Bounds;
 
 pub(crate) use binary::serve as serve_binary;
 pub(crate) use phone::serve as serve_phone;
@@ -97,7 +98,7 @@ fn connection<E: Endpoint>(
             heartbeat_interval: config.heartbeat_interval,
             heartbeat_timeout: config.heartbeat_timeout,
         },
-        max_message_bytes: config.max_message_bytes,
+        bounds: Bounds::new(config.max_message_bytes),
         leftover,
         seed: shared.next_seed(),
     };

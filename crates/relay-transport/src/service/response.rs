@@ -104,7 +104,7 @@ pub(super) fn no_store(mut response: Response<ResponseBody>) -> Response<Respons
     response
 }
 
-pub(super) fn refused(refusal: Refusal) -> Response<ResponseBody> {
+pub(crate) fn refused(refusal: Refusal) -> Response<ResponseBody> {
     let mut response = text(refusal.status(), refusal.body());
     let extra: &[(HeaderName, &'static str)] = match refusal {
         Refusal::NotAnUpgrade(_) => &[(CONNECTION, "Upgrade"), (UPGRADE, "websocket")],

@@ -3,6 +3,7 @@
 //! It owns what survives between two reads: a partial head, a partial frame, an unfinished message.
 //! It must not know where bytes come from, what time it is, or what an event leads to.
 
+use super::bounds::Bounds;
 use super::close::PeerClose;
 use super::event::{Decoded, Event};
 use super::frame::{ControlKind, Frame, PartialHead, Purpose};
@@ -33,11 +34,11 @@ enum Ready {
 }
 
 impl Decoder {
-    /// `max_message_bytes` is inclusive and bounds the sum over a message's fragments.
-    pub(crate) fn new(max_message_bytes: usize) -> Self {
+    /// For messages within `bounds`, which hold for the sum of a message's fragments.
+    pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             stage: Stage::Head(PartialHead::default()),
-            message: Reassembly::new(max_message_bytes),
+            message: Reassembly::new(bounds),
             control: Vec::new(),
         }
     }

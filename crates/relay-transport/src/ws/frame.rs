@@ -5,6 +5,7 @@
 use fastwebsockets::OpCode;
 
 use super::assembly::MessageKind;
+use super::bounds::Bounds;
 use super::violation::Violation;
 
 /// Two bytes, a 64-bit length and a masking key.
@@ -13,18 +14,13 @@ const MAX_HEAD_BYTES: usize = 14;
 /// The most a close, ping or pong may carry (RFC 6455 §5.5).
 pub(super) const MAX_CONTROL_BYTES: usize = 125;
 
-/// The most frames one message may come in: the relay's largest message, 262 144 bytes, in pieces of 64.
-///
-/// Without it continuations of no length could go on for ever inside the limit on bytes.
-pub(super) const MAX_FRAGMENTS: u16 = 4096;
-
 /// What has been seen of the message that is open, which decides what may follow.
 #[derive(Clone, Copy)]
 pub(super) struct OpenMessage {
     /// Frames so far; 0 when no message is open.
-    pub(super) fragments: u16,
+    pub(super) fragments: u32,
     pub(super) bytes: usize,
-    pub(super) max_bytes: usize,
+    pub(super) bounds: Bounds,
 }
 
 /// What a frame is for.
@@ -105,7 +101,7 @@ impl Frame {
             Purpose::Control(_) => usize::from(short),
             Purpose::Begin(_) | Purpose::Continue => usize::try_from(payload_bytes)
                 .ok()
-                .filter(|bytes| *bytes <= open.max_bytes - open.bytes)
+                .filter(|bytes| *bytes <= open.bounds.max_bytes - open.bytes)
                 .ok_or(Violation::OversizedMessage)?,
         };
 
@@ -148,7 +144,9 @@ fn first_byte(byte: u8, open: OpenMessage) -> Result<(Purpose, bool), Violation>
         Purpose::Control(_) if !fin => Err(Violation::FragmentedControl),
         Purpose::Begin(_) if open.fragments > 0 => Err(Violation::InterruptedMessage),
         Purpose::Continue if open.fragments == 0 => Err(Violation::StrayContinuation),
-        Purpose::Continue if open.fragments == MAX_FRAGMENTS => Err(Violation::TooManyFragments),
+        Purpose::Continue if open.fragments >= open.bounds.max_fragments => {
+            Err(Violation::TooManyFragments)
+        }
         Purpose::Begin(_) | Purpose::Continue | Purpose::Control(_) => Ok((purpose, fin)),
     }
 }

@@ -11,6 +11,7 @@
 //! `docs/ARCHITECTURE.md` lists as fastwebsockets hazards H1–H21.
 
 mod assembly;
+mod bounds;
 mod close;
 mod decode;
 mod encode;
@@ -22,6 +23,7 @@ mod tests;
 mod utf8;
 mod violation;
 
+pub(crate) use bounds::Bounds;
 pub(crate) use close::PeerClose;
 pub(crate) use decode::Decoder;
 pub(crate) use encode::{Encoded, close_frame, ping, pong};

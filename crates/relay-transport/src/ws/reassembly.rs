@@ -3,6 +3,7 @@
 //! It must not know control frames, heads or masks.
 
 use super::assembly::{Assembly, MessageKind};
+use super::bounds::Bounds;
 use super::event::Message;
 use super::frame::{Frame, OpenMessage, Purpose};
 use super::violation::Violation;
@@ -10,8 +11,10 @@ use super::violation::Violation;
 /// Joins data frames to messages.
 pub(super) struct Reassembly {
     max_bytes: usize,
+    // Beside `fragments` and not in a `Bounds`, whose padding every connection would pay for.
+    max_fragments: u32,
     /// Frames of the open message whose heads have been read; 0 when no message is open.
-    fragments: u16,
+    fragments: u32,
     /// Of the open message, or of the one just lent.
     payload: Assembly,
 }
@@ -25,9 +28,10 @@ pub(super) enum Place {
 }
 
 impl Reassembly {
-    pub(super) fn new(max_bytes: usize) -> Self {
+    pub(super) fn new(bounds: Bounds) -> Self {
         Self {
-            max_bytes,
+            max_bytes: bounds.max_bytes,
+            max_fragments: bounds.max_fragments,
             fragments: 0,
             payload: Assembly::default(),
         }
@@ -41,7 +45,10 @@ impl Reassembly {
         OpenMessage {
             fragments: self.fragments,
             bytes: self.payload.len(),
-            max_bytes: self.max_bytes,
+            bounds: Bounds {
+                max_bytes: self.max_bytes,
+                max_fragments: self.max_fragments,
+            },
         }
     }
 

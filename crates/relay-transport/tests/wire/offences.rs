@@ -68,6 +68,14 @@ fn offences() -> Vec<(&'static str, Vec<u8>, u16)> {
     let long = [0x81, 0xfe, 0, 1, 0, 0, 0, 0, b'1'].to_vec();
     let huge = [0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0].to_vec();
     let interrupted = [masked(TEXT & !FIN, b"\""), masked(TEXT, b"1")].concat();
+    let unfinished = [
+        masked(TEXT & !FIN, b"\""),
+        masked(CONTINUATION | FIN, b"\xe2\x82"),
+    ];
+    let endless = [
+        masked(TEXT & !FIN, b""),
+        masked(CONTINUATION, b"").repeat(4096),
+    ];
     vec![
         ("RSV1", masked(TEXT | RSV1, b"1"), 1002),
         ("opcode 3", masked(0x83, b"1"), 1002),
@@ -76,6 +84,8 @@ fn offences() -> Vec<(&'static str, Vec<u8>, u16)> {
         ("interrupted message", interrupted, 1002),
         ("fragmented ping", masked(PING & !FIN, b""), 1002),
         ("ping of 126 bytes", masked(PING, &[b'p'; 126]), 1002),
+        ("pong of 126 bytes", masked(PONG, &[b'p'; 126]), 1002),
+        ("close of 126 bytes", masked(CLOSE, &[3; 126]), 1002),
         ("close code 999", masked(CLOSE, &999u16.to_be_bytes()), 1002),
         (
             "close code 1005",
@@ -87,6 +97,12 @@ fn offences() -> Vec<(&'static str, Vec<u8>, u16)> {
         ("length not minimal", long, 1002),
         ("length with its top bit", huge, 1002),
         ("text that is not UTF-8", masked(TEXT, b"\"\xff\""), 1007),
+        (
+            "text that ends inside a character",
+            unfinished.concat(),
+            1007,
+        ),
+        ("fragments without end", endless.concat(), 1009),
         (
             "reason that is not UTF-8",
             masked(CLOSE, b"\x03\xe8\xff"),
@@ -134,6 +150,22 @@ async fn c45_a_refused_peer_with_an_offence_still_reads_its_refusal() {
 }
 
 #[tokio::test]
+async fn a_message_may_have_fragments_without_a_byte() {
+    let relay = Relay::start().await;
+    let (mut binary, mut phone, id) = relay.pair("empty-fragments").await;
+    let fragments = [
+        Frame::new(TEXT & !FIN, ""),
+        Frame::new(CONTINUATION, "4"),
+        Frame::new(CONTINUATION, ""),
+        Frame::new(CONTINUATION, "2"),
+        Frame::new(CONTINUATION | FIN, ""),
+    ];
+    let bytes = fragments.map(|fragment| fragment.masked()).concat();
+    phone.send_bytes(&bytes).await;
+    assert_eq!(binary.text().await, routed(&id, "42"));
+}
+
+#[tokio::test]
 async fn c46_pings_are_answered_with_their_payload() {
     let relay = Relay::start().await;
     let (mut binary, mut phone, _) = relay.pair("c46").await;
@@ -141,6 +173,20 @@ async fn c46_pings_are_answered_with_their_payload() {
         for payload in ["hi", "", &"p".repeat(125)] {
             peer.send(Frame::ping(payload)).await;
             assert_eq!(peer.frame().await, Frame::new(PONG, payload));
+        }
+    }
+}
+
+#[tokio::test]
+async fn c46_pings_in_one_segment_are_answered_one_by_one() {
+    let relay = Relay::start().await;
+    let (mut binary, mut phone, _) = relay.pair("c46-many").await;
+    for peer in [&mut binary, &mut phone] {
+        let pings = (0..10).map(|n| Frame::ping(&n.to_string()).masked());
+        let segment: Vec<_> = pings.collect();
+        peer.send_bytes(&segment.concat()).await;
+        for n in 0..10 {
+            assert_eq!(peer.frame().await, Frame::new(PONG, n.to_string()));
         }
     }
 }

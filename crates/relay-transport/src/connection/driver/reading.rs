@@ -87,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
             Event::Message(_) | Event::Pong(_) => Next::Decode,
             Event::Ping(payload) => {
                 if closing.answers_pings() {
-                    writer.pong(ws::pong(payload));
+                    writer.pong(&ws::pong(payload));
                 }
                 Next::Decode
             }

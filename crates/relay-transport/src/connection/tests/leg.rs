@@ -97,7 +97,7 @@ impl Setup {
         let shape = Shape {
             scratch: Arc::new(ScratchPool::default()),
             timing: self.timing,
-            max_message_bytes: 262_144,
+            bounds: crate::ws::Bounds::new(262_144),
             leftover: self.leftover,
             seed: self.seed,
         };

@@ -11,6 +11,9 @@ fn offences() -> Vec<(&'static str, u16, Vec<u8>)> {
         ("unmasked", 1002, unmasked),
         ("fragmented ping", 1002, frame(PING, "")),
         ("126 bytes of ping", 1002, frame(FIN | PING, [0; 126])),
+        ("126 bytes of pong", 1002, frame(FIN | PONG, [0; 126])),
+        ("126 bytes of close", 1002, frame(FIN | CLOSE, [3; 126])),
+        ("length not minimal", 1002, vec![FIN | TEXT, 0xfe, 0, 125]),
         ("stray continuation", 1002, frame(FIN | CONTINUATION, "1")),
         (
             "new message inside one",
@@ -21,6 +24,16 @@ fn offences() -> Vec<(&'static str, u16, Vec<u8>)> {
         ("close code 999", 1002, close(999, "")),
         ("close code 1005", 1002, close(1005, "")),
         ("text that is not UTF-8", 1007, frame(FIN | TEXT, b"\xff")),
+        (
+            "text that ends inside a character, in fragments",
+            1007,
+            [frame(TEXT, "1"), frame(FIN | CONTINUATION, b"\xe2\x82")].concat(),
+        ),
+        (
+            "fragments without end and without a byte",
+            1009,
+            [frame(TEXT, ""), frame(CONTINUATION, "").repeat(4096)].concat(),
+        ),
         ("too big by its head", 1009, head(FIN | TEXT, 262_145)),
         (
             "too big in fragments",

@@ -1,5 +1,6 @@
 //! Pings, pongs and frames on one stream: who goes first, and that none of them waits for the other direction.
 
+use super::super::pongs::MAX_WAITING_BYTES;
 use super::*;
 
 fn large() -> String {
@@ -24,8 +25,9 @@ async fn h03_a_ping_flood_from_a_peer_that_never_reads_does_not_block_the_reader
     }
     assert_eq!(leg.messages(), ["\"behind the flood\""]);
     assert_eq!(frames_in(binary.outbox()).len(), 1);
-    // What the pipe held, the one that was half-written, and the newest.
-    assert!(pongs.len() <= 64 / 3 + 2, "{} pongs", pongs.len());
+    // What the pipe held, what was half-written, and what waited behind it.
+    let most = (64 + 2 * MAX_WAITING_BYTES) / ping("").len();
+    assert!(pongs.len() <= most, "{} pongs", pongs.len());
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,14 +53,43 @@ async fn a_pong_returns_the_pings_payload() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_several_pings_in_one_read_the_newest_is_answered() {
+async fn pings_in_one_read_are_answered_one_by_one() {
     let (_binary, mut leg) = Setup::default().phone();
-    leg.client
-        .send([ping("1"), ping("2"), text("1"), ping("3")].concat())
-        .await;
-    assert_eq!(leg.client.recv().await, Frame::Pong(b"3".to_vec()));
+    let pings = (0..10).map(|n| ping(&format!("payload-{n}")));
+    let mut sent: Vec<_> = pings.collect();
+    sent.insert(5, text("1"));
+    leg.client.send(sent.concat()).await;
+    for n in 0..10 {
+        let pong = Frame::Pong(format!("payload-{n}").into_bytes());
+        assert_eq!(leg.client.recv().await, pong);
+    }
     leg.client.send(close(1000, "")).await;
     assert_eq!(leg.client.recv().await, Frame::close(1000, ""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_more_pings_than_are_kept_the_newest_is_answered() {
+    let (_binary, mut leg) = Setup::default().phone();
+    let large = "x".repeat(125);
+    let kept = MAX_WAITING_BYTES / (2 + 125);
+    let newest = "y".repeat(125);
+    let flood = [ping(&large).repeat(kept), ping(&newest)].concat();
+    leg.client.send([flood, text("1")].concat()).await;
+    assert_eq!(leg.client.recv().await, Frame::Pong(newest.into_bytes()));
+    leg.client.send(close(1000, "")).await;
+    assert_eq!(leg.client.recv().await, Frame::close(1000, ""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pong_is_written_before_what_was_queued_in_the_same_turn() {
+    let (binary, mut leg) = Setup::default().phone();
+    leg.deliver(&binary, "\"queued\"");
+    leg.client.send(ping("hi")).await;
+    assert_eq!(leg.client.recv().await, Frame::Pong(b"hi".to_vec()));
+    assert_eq!(
+        leg.client.recv().await,
+        Frame::Text("\"queued\"".to_owned())
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use super::reader::{Next, Reader};
 use super::writer::Writer;
 use super::*;
 use crate::endpoint;
-use crate::ws;
+use crate::ws::{self, Bounds};
 
 const KIB: usize = 1024;
 
@@ -24,8 +24,11 @@ fn the_whole_task_of_a_leg_fits_into_one_and_a_half_kib() {
 
 #[test]
 fn h12_a_reader_that_went_idle_holds_no_buffer() {
-    let mut reader = Reader::new(262_144, 30 * SECOND, text("left over"));
-    let idle = format!("{:?}", Reader::new(262_144, 30 * SECOND, Vec::new()));
+    let mut reader = Reader::new(Bounds::new(262_144), 30 * SECOND, text("left over"));
+    let idle = format!(
+        "{:?}",
+        Reader::new(Bounds::new(262_144), 30 * SECOND, Vec::new())
+    );
     let now = crate::clock::now();
     let mut carry = reader.take_carry().expect("something was left over");
     let mut messages = 0;
@@ -63,7 +66,7 @@ async fn h12_a_writer_that_went_idle_holds_no_frame() {
     let mut writer = Writer::default();
     let idle = format!("{writer:?}");
     writer.ping(ws::ping(b"1"));
-    writer.pong(ws::pong(b"2"));
+    writer.pong(&ws::pong(b"2"));
     assert_ne!(format!("{writer:?}"), idle);
     let mut sink = tokio::io::sink();
     let now = crate::clock::now();

@@ -162,6 +162,22 @@ async fn c05_the_101_selects_neither_protocol_nor_extension() {
     }
 }
 
+/// fastwebsockets' own client takes any accept key; the peers' libraries hang up on a wrong one.
+#[tokio::test]
+async fn h21_the_accept_key_belongs_to_the_clients_nonce() {
+    let service = service(Config::default());
+    for (nonce, accept) in [
+        ("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        ("AAECAwQFBgcICQoLDA0ODw==", "Bz3qJYTGdOe8gUSpLosEdiLKDrk="),
+    ] {
+        let mut request = upgrade("/v1/client");
+        let headers = request.headers_mut().expect("well-formed");
+        headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static(nonce));
+        let switched = answer(&service, request);
+        assert_eq!(header(&switched, SEC_WEBSOCKET_ACCEPT), accept);
+    }
+}
+
 #[tokio::test]
 async fn refusals_name_what_they_want_and_return_the_slot() {
     let service = service(Config::default().max_connections(1));

@@ -33,7 +33,7 @@ fn reports_every_valid_code_and_refuses_the_others() {
         } else {
             Err(Violation::InvalidCloseCode)
         };
-        let mut decoder = Decoder::new(MAX);
+        let mut decoder = decoder(MAX);
         let event = decoder
             .decode(&mut stream)
             .map(|decoded| decoded.event.unwrap());
@@ -75,7 +75,7 @@ fn a_close_ends_a_message_that_was_open() {
 #[test]
 #[cfg_attr(debug_assertions, should_panic(expected = "decode after the end"))]
 fn nothing_is_decoded_after_a_close() {
-    let mut decoder = Decoder::new(MAX);
+    let mut decoder = decoder(MAX);
     decoder.decode(&mut frame(FIN | CLOSE, "")).unwrap();
     let mut more = frame(FIN | TEXT, "late");
     let len = more.len();
@@ -91,7 +91,7 @@ fn nothing_is_decoded_after_a_close() {
 #[test]
 #[cfg_attr(debug_assertions, should_panic(expected = "decode after the end"))]
 fn nothing_is_decoded_after_a_violation() {
-    let mut decoder = Decoder::new(MAX);
+    let mut decoder = decoder(MAX);
     decoder.decode(&mut [0xff]).unwrap_err();
     let mut more = frame(FIN | TEXT, "late");
     let len = more.len();
@@ -114,7 +114,7 @@ fn debug_output_shows_no_payload() {
         frame(FIN | CLOSE, b"\x03\xe8secret"),
     ]
     .concat();
-    let mut decoder = Decoder::new(MAX);
+    let mut decoder = decoder(MAX);
     let (mut done, mut shown) = (0, String::new());
     while done < stream.len() {
         let decoded = decoder.decode(&mut stream[done..]).unwrap();

@@ -1,13 +1,13 @@
 //! The fastwebsockets hazards, see docs/ARCHITECTURE.md: a test for each that lies in the codec, `hNN_` its label.
 //!
 //! Elsewhere, see connection tests:
-//! * H3, in part: when pongs are written, and that only the newest is;
+//! * H3, in part: when pongs are written, and how many wait;
 //! * H9, in part: that the close frame a violation asks for is sent;
 //! * H13: the codec lends payloads, so who queues one copies it;
 //! * H14 to H17: writing in batches, flushing, vectored writes, what a write cut short leaves behind;
 //! * H18, in part: one close each way, discarding until the peer's, and lingering;
 //! * H19, in part: the timeouts themselves;
-//! * H21: no client handshake is ours; the tests' clients use another library.
+//! * H21, in the service's tests: no client handshake is ours; the server's is checked against the standard's key.
 
 use super::*;
 
@@ -47,7 +47,7 @@ fn h02_a_payload_is_never_parsed_as_frames_wherever_a_read_ends() {
 #[test]
 fn h03_a_flood_of_pings_is_reported_not_answered_and_costs_no_memory() {
     let mut flood = frame(FIN | PING, "x".repeat(125)).repeat(1000);
-    let mut decoder = Decoder::new(MAX);
+    let mut decoder = decoder(MAX);
     let (mut done, mut pings) = (0, 0);
     while done < flood.len() {
         let decoded = decoder.decode(&mut flood[done..]).unwrap();
@@ -100,7 +100,7 @@ fn h05_unmasked_frames_are_refused() {
 #[test]
 fn h06_no_mask_finds_its_way_from_a_read_into_a_write() {
     let mut read = frame(FIN | PING, "hi");
-    let mut decoder = Decoder::new(MAX);
+    let mut decoder = decoder(MAX);
     let Some(Event::Ping(payload)) = decoder.decode(&mut read).unwrap().event else {
         panic!("no ping");
     };
@@ -171,7 +171,7 @@ fn h10_a_message_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
 
 #[test]
 fn h11_an_announced_length_reserves_nothing() {
-    let mut decoder = Decoder::new(MAX);
+    let mut decoder = decoder(MAX);
     decoder
         .decode(&mut head(FIN | TEXT, Length::Minimal, Some(KEY), MAX))
         .unwrap();
@@ -190,7 +190,7 @@ fn h12_nothing_stays_allocated_after_a_large_message_or_a_flood_of_small_ones() 
     let large = frame(FIN | BINARY, vec![0; MAX]);
     let flood = frame(FIN | TEXT, "x".repeat(64)).repeat(3000);
     for stream in [large, flood] {
-        let mut decoder = Decoder::new(MAX);
+        let mut decoder = decoder(MAX);
         for part in stream.chunks(4096) {
             let (mut part, mut done) = (part.to_vec(), 0);
             while done < part.len() {

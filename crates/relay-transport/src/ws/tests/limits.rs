@@ -1,6 +1,6 @@
 //! How large a message may be, and in how many pieces.
 
-use super::super::frame::MAX_FRAGMENTS;
+use super::super::bounds::MAX_FRAGMENTS;
 use super::*;
 
 #[test]
@@ -56,8 +56,29 @@ fn the_limit_holds_for_the_sum_of_fragments() {
 }
 
 #[test]
+fn the_limit_on_fragments_is_inclusive_and_can_be_another() {
+    let bounds = Bounds {
+        max_bytes: 8,
+        max_fragments: 2,
+    };
+    let two = [frame(TEXT, "1"), frame(FIN | CONTINUATION, "2")];
+    let mut decoder = Decoder::new(bounds);
+    let mut stream = [two.concat(), two.concat()].concat();
+    for _ in 0..2 {
+        let decoded = decoder.decode(&mut stream).unwrap();
+        assert_eq!(decoded.event, Some(Event::Message(Message::Text("12"))));
+        let consumed = decoded.consumed;
+        stream.drain(..consumed);
+    }
+    let mut three = [frame(TEXT, "1"), frame(CONTINUATION, "").repeat(2)].concat();
+    let mut decoder = Decoder::new(bounds);
+    let violation = decoder.decode(&mut three);
+    assert_eq!(violation, Err(Violation::TooManyFragments));
+}
+
+#[test]
 fn the_number_of_fragments_is_limited() {
-    let most = usize::from(MAX_FRAGMENTS);
+    let most = MAX_FRAGMENTS as usize;
     let mut stream = frame(TEXT, "");
     for _ in 2..most {
         stream.extend(frame(CONTINUATION, ""));

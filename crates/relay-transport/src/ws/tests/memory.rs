@@ -31,7 +31,7 @@ fn a_payload_that_arrives_whole_is_lent_from_the_input() {
         (frame(TEXT, ""), after_empty_fragment),
         (frame(BINARY, ""), ping),
     ] {
-        let mut decoder = Decoder::new(MAX);
+        let mut decoder = decoder(MAX);
         feed(&mut decoder, prefix);
         let mut input = frame;
         let range = input.as_ptr_range();
@@ -52,7 +52,7 @@ fn a_payload_that_arrives_whole_is_lent_from_the_input() {
 #[test]
 fn a_buffer_follows_the_bytes_that_arrived() {
     for first in [FIN | TEXT, FIN | BINARY, TEXT, BINARY] {
-        let mut decoder = Decoder::new(MAX);
+        let mut decoder = decoder(MAX);
         feed(
             &mut decoder,
             head(first, Length::Minimal, Some([0; 4]), MAX - 1),
@@ -77,7 +77,7 @@ fn a_buffer_follows_the_bytes_that_arrived() {
 
 #[test]
 fn settling_releases_what_was_lent_and_only_that() {
-    let mut decoder = Decoder::new(MAX);
+    let mut decoder = decoder(MAX);
     let message = frame(FIN | TEXT, "x".repeat(MAX));
     let (front, back) = message.split_at(MAX / 2);
     feed(&mut decoder, front.to_vec());
@@ -105,7 +105,7 @@ fn settling_releases_what_was_lent_and_only_that() {
 
 #[test]
 fn the_next_event_releases_the_last_one() {
-    let mut decoder = Decoder::new(MAX);
+    let mut decoder = decoder(MAX);
     let message = frame(FIN | BINARY, [0; 1000]);
     feed(&mut decoder, message[..500].to_vec());
     let mut rest = [&message[500..], &frame(FIN | PING, "")].concat();
@@ -124,7 +124,7 @@ fn the_end_releases_an_open_message_at_once_and_the_rest_when_settled() {
         (frame(FIN | TEXT, "intruder"), false),
     ] {
         for at in 0..last.len() {
-            let mut decoder = Decoder::new(MAX);
+            let mut decoder = decoder(MAX);
             feed(&mut decoder, frame(BINARY, [0; 1000]));
             let (mut front, mut back) = (last[..at].to_vec(), last[at..].to_vec());
             let result = decoder
@@ -153,7 +153,7 @@ fn the_largest_message_byte_by_byte_is_linear_work() {
         .chain(frame(FIN | CONTINUATION, ""))
         .collect();
     for stream in [whole, fragmented] {
-        let mut decoder = Decoder::new(MAX);
+        let mut decoder = decoder(MAX);
         let (mut moves, mut held) = (0, 0);
         let mut received = None;
         for byte in stream {

@@ -126,7 +126,7 @@ fn a_message_has_begun_from_its_first_head_to_its_last_byte() {
         (frame(FIN | PING, "p")[6..].to_vec(), false),
         (frame(FIN | BINARY, ""), false),
     ];
-    let mut decoder = Decoder::new(MAX);
+    let mut decoder = decoder(MAX);
     for (step, (mut bytes, expected)) in steps.into_iter().enumerate() {
         decoder.decode(&mut bytes).unwrap();
         assert_eq!(decoder.mid_message(), expected, "after step {step}");
@@ -142,7 +142,7 @@ fn is_idle_only_between_frames_and_messages() {
         frame(FIN | PING, ""),
     ]
     .concat();
-    let mut decoder = Decoder::new(MAX);
+    let mut decoder = decoder(MAX);
     assert!(decoder.is_idle());
     for (at, byte) in stream.into_iter().enumerate() {
         decoder.decode(&mut [byte]).unwrap();
@@ -152,7 +152,7 @@ fn is_idle_only_between_frames_and_messages() {
 
 #[test]
 fn no_input_is_no_event() {
-    let mut decoder = Decoder::new(MAX);
+    let mut decoder = decoder(MAX);
     for mut bytes in [
         frame(TEXT, "a")[..3].to_vec(),
         frame(TEXT, "a")[3..].to_vec(),

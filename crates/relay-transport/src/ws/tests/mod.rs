@@ -77,9 +77,14 @@ impl Outcome {
     }
 }
 
+/// With the relay's limit on fragments.
+fn decoder(max_bytes: usize) -> Decoder {
+    Decoder::new(Bounds::new(max_bytes))
+}
+
 /// Feeds the parts one after the other, each as a read of its own, and checks what must hold throughout.
 fn run<'a>(max: usize, parts: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
-    let mut decoder = Decoder::new(max);
+    let mut decoder = decoder(max);
     let mut outcome = Outcome::default();
     for part in parts {
         let mut part = part.to_vec();
