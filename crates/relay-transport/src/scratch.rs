@@ -2,8 +2,9 @@
 
 use parking_lot::Mutex;
 
-/// Bytes one read can take: a backlog of some hundred small frames, or four TLS records.
-pub(crate) const SCRATCH_BYTES: usize = 64 << 10;
+/// Bytes one read can take: a backlog of some hundred small frames, or four TLS records; and 8 KiB for the heads of
+/// frames of a round size, the last of which would be cut otherwise, and cost a copy of its own.
+pub(crate) const SCRATCH_BYTES: usize = 72 << 10;
 
 /// Buffers kept for reuse: more than there are worker threads on the machines this runs on.
 const MAX_KEPT: usize = 32;

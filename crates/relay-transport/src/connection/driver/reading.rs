@@ -13,7 +13,7 @@ use crate::connection::reader::Next;
 use crate::connection::{Endpoint, ReadEnd, Step};
 use crate::ws::{self, Event, PeerClose};
 
-/// Reads per turn: 512 KiB, after which other connections of this thread get theirs.
+/// Reads per turn: 576 KiB, after which other connections of this thread get theirs.
 const READS_PER_TURN: usize = 8;
 
 impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
