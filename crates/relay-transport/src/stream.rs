@@ -22,18 +22,19 @@ pub(crate) enum Stream {
 impl Stream {
     /// Takes the socket back out of hyper, with the bytes hyper had read beyond the request.
     pub(crate) fn from_upgraded(upgraded: Upgraded) -> (Self, Vec<u8>) {
-        taken_back::<Watched<TcpStream>>(upgraded, |watched| Self::tcp(watched.into_inner()))
+        taken_back::<Watched<TcpStream>>(upgraded, |watched| Self::Tcp(watched.into_inner()))
             .or_else(|upgraded| {
                 taken_back::<Watched<Box<dyn Io>>>(upgraded, |watched| {
                     Self::Other(watched.into_inner())
                 })
             })
-            .or_else(|upgraded| taken_back::<TcpStream>(upgraded, Self::tcp))
+            .or_else(|upgraded| taken_back::<TcpStream>(upgraded, Self::of_embedder))
             // Somebody else's server: its stream stays in hyper's wrapping, read buffer and all.
             .unwrap_or_else(|upgraded| (Self::Other(Box::new(TokioIo::new(upgraded))), Vec::new()))
     }
 
-    fn tcp(tcp: TcpStream) -> Self {
+    /// Our own listener's were tuned when they were accepted.
+    fn of_embedder(tcp: TcpStream) -> Self {
         tune(&tcp);
         Self::Tcp(tcp)
     }

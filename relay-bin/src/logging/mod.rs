@@ -8,8 +8,9 @@ use std::fmt;
 use std::io;
 
 use tracing::Dispatch;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 mod clip;
 mod clock;
@@ -39,7 +40,7 @@ pub enum LogFormat {
 /// A logger being set up: writes to stderr until told otherwise.
 pub struct Logging<W = fn() -> io::Stderr> {
     format: LogFormat,
-    filter: EnvFilter,
+    filter: Targets,
     rejected_filter: Option<String>,
     clock: Clock,
     writer: W,
@@ -52,10 +53,13 @@ impl Logging {
     /// A text that cannot be read leaves everything at INFO: see [`rejected_filter`](Logging::rejected_filter).
     #[must_use]
     pub fn new(format: LogFormat, filter: Option<&str>) -> Self {
-        let parsed = EnvFilter::builder().parse(format!("info,{}", filter.unwrap_or_default()));
+        let parsed = match filter.filter(|text| !text.is_empty()) {
+            Some(text) => format!("info,{text}").parse(),
+            None => Ok(everything_at_info()),
+        };
         let (filter, rejected_filter) = match parsed {
             Ok(filter) => (filter, None),
-            Err(error) => (EnvFilter::new("info"), Some(error.to_string())),
+            Err(error) => (everything_at_info(), Some(error.to_string())),
         };
         Self {
             format,
@@ -65,6 +69,10 @@ impl Logging {
             writer: io::stderr,
         }
     }
+}
+
+fn everything_at_info() -> Targets {
+    Targets::new().with_default(LevelFilter::INFO)
 }
 
 impl<W> Logging<W> {
@@ -107,9 +115,10 @@ where
             // Its report of a failed write is an `eprintln!`, which panics when stderr is what failed.
             .log_internal_errors(false)
             .event_format(RecordFormat::new(self.format, self.clock))
-            .with_env_filter(self.filter)
+            .with_max_level(LevelFilter::TRACE)
             .with_writer(self.writer)
-            .finish();
+            .finish()
+            .with(self.filter);
         Dispatch::new(subscriber)
     }
 }
