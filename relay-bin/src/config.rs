@@ -57,6 +57,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// Bounds a drain from the signal to the last cut; at most [`MAX_DRAIN_DEADLINE`].
     pub drain_deadline: Duration,
+    /// Over how long a drain's closes are spread; less than the deadline.
+    pub drain_spread: Duration,
     /// Bytes queued to all phones together, at most half of the memory limit but at least [`MIN_QUEUE_MEMORY`].
     pub queue_memory: u64,
     /// How log records are written.
@@ -85,6 +87,7 @@ impl Config {
         privileges::check(flags, environment, switches, &mut problems, &mut warnings);
         let metrics_listen = keep(metrics_listen(flags), &mut problems);
         let drain_deadline = keep(drain_deadline(flags), &mut problems);
+        let drain_spread = keep(drain_spread(flags), &mut problems);
         let queue_memory = keep(
             queue_memory(flags, environment, &mut warnings),
             &mut problems,
@@ -96,6 +99,7 @@ impl Config {
             admission,
             metrics_listen,
             drain_deadline,
+            drain_spread,
             queue_memory,
         ) {
             (
@@ -104,6 +108,7 @@ impl Config {
                 Some(admission),
                 Some(metrics_listen),
                 Some(drain_deadline),
+                Some(drain_spread),
                 Some(queue_memory),
             ) if problems.is_empty() => Ok(Self {
                 mode,
@@ -111,6 +116,7 @@ impl Config {
                 admission,
                 metrics_listen,
                 drain_deadline,
+                drain_spread,
                 queue_memory,
                 log_format: *flags.log_format.value(),
                 warnings,
@@ -142,6 +148,19 @@ fn drain_deadline(flags: &Flags) -> Result<Duration, ConfigProblem> {
         });
     }
     Ok(deadline)
+}
+
+fn drain_spread(flags: &Flags) -> Result<Duration, ConfigProblem> {
+    let spread = *flags.drain_spread.value();
+    // A deadline that is refused itself is no measure.
+    if drain_deadline(flags).is_ok_and(|deadline| spread >= deadline) {
+        return Err(ConfigProblem::Value {
+            flag: "drain-spread",
+            want: "shorter than --drain-deadline",
+            value: typed(&flags.drain_spread),
+        });
+    }
+    Ok(spread)
 }
 
 fn queue_memory(

@@ -1,7 +1,6 @@
 //! Serving, from the first bind to the end of the drain.
 
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use relay_core::{DrainServer, Limits, Registry};
@@ -51,14 +50,13 @@ async fn serve_on(
         Some(sink) => builder.wakes(sink),
         None => builder,
     };
-    let deadline = config.drain_deadline;
 
     // A name takes as long to resolve as its resolver likes, and a stop need not wait for that.
     let bound = tokio::select! {
         biased;
         () = stop(&mut signals) => {
             info!("shutdown signal received; draining");
-            drain(deadline, &registry, &[], signals).await;
+            drain(config, &registry, &[], signals).await;
             push.stop().await;
             return Exit::Ok;
         }
@@ -66,7 +64,7 @@ async fn serve_on(
     };
     let Some(bound) = bound else {
         error!("listener error; draining");
-        drain(deadline, &registry, &[], signals).await;
+        drain(config, &registry, &[], signals).await;
         push.stop().await;
         return Exit::Failure;
     };
@@ -81,7 +79,7 @@ async fn serve_on(
     let serving = bound.serve(challenges, page);
 
     let exit = until_over(&serving, &mut signals, &mut certified.upkeep).await;
-    drain(deadline, &registry, &serving.servers(), signals).await;
+    drain(config, &registry, &serving.servers(), signals).await;
     push.stop().await;
     exit
 }
@@ -183,12 +181,14 @@ fn allowed_connections(config: &Config) -> NonZeroUsize {
 }
 
 async fn drain(
-    deadline: Duration,
+    config: &Config,
     registry: &Registry,
     servers: &[&dyn DrainServer],
     mut signals: impl Stream<Item = Signal> + Unpin,
 ) {
-    let ctx = ShutdownContext::new().deadline(deadline);
+    let ctx = ShutdownContext::new()
+        .deadline(config.drain_deadline)
+        .spread(config.drain_spread);
     let cut = ctx.cut_handle();
     let mut drained = std::pin::pin!(shutdown(ctx, registry, servers));
     let report = tokio::select! {
