@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod serve;
 mod signals;
+mod supervisor;
 mod tls_mode;
 
 use std::panic::PanicHookInfo;

@@ -15,6 +15,7 @@ use crate::logging::Logging;
 use crate::push::Push;
 use crate::serve::serve;
 use crate::signals::Signal;
+use crate::supervisor::Supervisor;
 use crate::tls_mode::Certified;
 
 /// What `--version`, `/healthz` and the boot line say: stamped at build time through `PYRYCODE_RELAY_VERSION`.
@@ -94,8 +95,9 @@ async fn boot(
         Ok(push) => push,
         Err(exit) => return exit,
     };
+    let supervisor = Supervisor::of(environment);
     match Certified::prepare(&config) {
-        Ok(certified) => Box::pin(serve(&config, certified, push, signals)).await,
+        Ok(certified) => Box::pin(serve(&config, supervisor, certified, push, signals)).await,
         Err(exit) => exit,
     }
 }

@@ -17,6 +17,7 @@ use crate::push::Push;
 use crate::report;
 use crate::run::VERSION;
 use crate::signals::Signal;
+use crate::supervisor::Supervisor;
 use crate::tls_mode::{Certified, Upkeep};
 
 mod bound;
@@ -26,17 +27,19 @@ use bound::{Bound, Serving};
 /// Serves until a stop is requested or a listener dies, and drains; or fails to bind.
 pub(crate) async fn serve(
     config: &Config,
+    supervisor: Supervisor,
     certified: Certified,
     push: Push,
     signals: impl Stream<Item = Signal> + Unpin,
 ) -> Exit {
     let bind = async |builder| Bound::all(config, builder).await;
-    serve_on(bind, config, certified, push, signals).await
+    serve_on(bind, config, supervisor, certified, push, signals).await
 }
 
 async fn serve_on(
     bind: impl AsyncFnOnce(ServerBuilder) -> Option<Bound>,
     config: &Config,
+    supervisor: Supervisor,
     mut certified: Certified,
     push: Push,
     mut signals: impl Stream<Item = Signal> + Unpin,
@@ -78,7 +81,13 @@ async fn serve_on(
     let challenges = certified.challenges.take().map(ChallengePage);
     let serving = bound.serve(challenges, page);
 
-    let exit = until_over(&serving, &mut signals, &mut certified.upkeep).await;
+    // Until the end: a drain that hangs is noticed too.
+    let _watchdog = supervisor.watchdog();
+    supervisor.ready();
+
+    let upkeep = &mut certified.upkeep;
+    let exit = until_over(&serving, &mut signals, &supervisor, upkeep).await;
+    supervisor.stopping();
     drain(config, &registry, &serving.servers(), signals).await;
     push.stop().await;
     exit
@@ -116,6 +125,7 @@ fn starting(config: &Config) {
 async fn until_over(
     serving: &Serving,
     signals: &mut (impl Stream<Item = Signal> + Unpin),
+    supervisor: &Supervisor,
     upkeep: &mut Upkeep,
 ) -> Exit {
     loop {
@@ -125,7 +135,11 @@ async fn until_over(
                     info!("shutdown signal received; draining");
                     return Exit::Ok;
                 }
-                Signal::Reload => upkeep.reload(),
+                Signal::Reload => {
+                    supervisor.reloading();
+                    upkeep.reload();
+                    supervisor.ready();
+                }
             },
             () = serving.listener_failed() => {
                 error!("listener error; draining");

@@ -4,6 +4,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::time::Duration;
 
 use super::ConfigProblem;
 use crate::boot::capabilities::Capabilities;
@@ -36,6 +37,10 @@ pub struct Environment {
     pub home: Option<OsString>,
     /// [`FLY_APP_NAME`]; only whether it is empty is looked at.
     pub fly_app_name: Option<OsString>,
+    /// `NOTIFY_SOCKET`: where the service manager is told how the relay does.
+    pub notify_socket: Option<OsString>,
+    /// How long the service manager waits for a sign of life of this process (`WATCHDOG_USEC`), if it does.
+    pub watchdog_timeout: Option<Duration>,
     /// The memory this process may use, in bytes, when there is a limit.
     pub memory_limit: Option<u64>,
     /// Whom the process acts as, where there are users.

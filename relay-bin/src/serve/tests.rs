@@ -82,6 +82,7 @@ async fn a_listener_that_dies_is_told_and_drains_and_exits_1() {
         };
         let environment = Environment::default();
         let config = Config::from_flags(&flags, &environment).unwrap();
+        let supervisor = Supervisor::default();
         let certified = Certified::prepare(&config).unwrap();
         let push = Push::start(&config, &environment).unwrap();
 
@@ -100,7 +101,14 @@ async fn a_listener_that_dies_is_told_and_drains_and_exits_1() {
                 metrics: Some(BoundPage::new(page).unwrap()),
             })
         };
-        let serving = serve_on(bind, &config, certified, push, stream::pending());
+        let serving = serve_on(
+            bind,
+            &config,
+            supervisor,
+            certified,
+            push,
+            stream::pending(),
+        );
         let goodbye = goodbye(addr, || {
             rustix::net::shutdown(&dying, Shutdown::Both).unwrap();
         });
