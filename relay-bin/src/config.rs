@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::args::{Flags, Setting};
 use crate::logging::LogFormat;
 
+mod activation;
 mod admission;
 mod conflicts;
 mod environment;
@@ -24,6 +25,8 @@ mod warning;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use activation::{ACME, HTTP, HTTPS, METRICS};
+pub use activation::{ActivatedSocket, ActivationError};
 pub use admission::Admission;
 pub use environment::{
     Environment, FCM_CREDENTIALS, FCM_ENDPOINT, FLY_APP_NAME, PRODUCTION, SINGLE_INSTANCE, Secret,
@@ -81,11 +84,14 @@ impl Config {
         let mut warnings = Vec::new();
 
         let mode = Mode::from_flags(flags, environment, &mut problems);
+        if let Some(mode) = &mode {
+            activation::check(environment, mode, &mut problems);
+        }
         let admission = Admission::from_flags(flags, &mut problems, &mut warnings);
         let switches = environment.switches(&mut problems);
         let push = keep(PushConfig::from_environment(environment), &mut problems);
         privileges::check(flags, environment, switches, &mut problems, &mut warnings);
-        let metrics_listen = keep(metrics_listen(flags), &mut problems);
+        let metrics_listen = keep(metrics_listen(flags, environment), &mut problems);
         let drain_deadline = keep(drain_deadline(flags), &mut problems);
         let drain_spread = keep(drain_spread(flags), &mut problems);
         let queue_memory = keep(
@@ -130,12 +136,24 @@ fn keep<T>(result: Result<T, ConfigProblem>, problems: &mut Vec<ConfigProblem>) 
     result.map_err(|problem| problems.push(problem)).ok()
 }
 
-fn metrics_listen(flags: &Flags) -> Result<Option<SocketAddr>, ConfigProblem> {
-    let value = flags.metrics_listen.value();
-    metrics::address(value).map_err(|source| ConfigProblem::MetricsListen {
-        value: value.clone(),
-        source,
-    })
+fn metrics_listen(
+    flags: &Flags,
+    environment: &Environment,
+) -> Result<Option<SocketAddr>, ConfigProblem> {
+    let activated = activation::addr(environment, METRICS);
+    let value = match activated {
+        Some(addr) if !flags.metrics_listen.is_present() => addr.to_string(),
+        _ => flags.metrics_listen.value().clone(),
+    };
+    let addr = metrics::address(&value)
+        .map_err(|source| ConfigProblem::MetricsListen { value, source })?;
+    if activated.is_none() || activated == addr {
+        return Ok(addr);
+    }
+    let elsewhere = ActivationError::Elsewhere {
+        flag: "metrics-listen",
+    };
+    activation::refuse(environment, METRICS, elsewhere).map_or(Ok(addr), Err)
 }
 
 fn drain_deadline(flags: &Flags) -> Result<Duration, ConfigProblem> {

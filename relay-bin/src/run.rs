@@ -8,6 +8,7 @@ use futures_util::Stream;
 use tracing::warn;
 
 use crate::args::{self, Flags, Invocation};
+use crate::boot::inherited::Inherited;
 use crate::boot::surroundings;
 use crate::config::{Config, Environment};
 use crate::exit::Exit;
@@ -45,10 +46,23 @@ pub async fn run_in(
     args: impl IntoIterator<Item = OsString>,
     signals: impl Stream<Item = Signal> + Unpin,
 ) -> Exit {
+    run_with(environment, Inherited::default(), args, signals).await
+}
+
+/// As [`run_in`], with sockets that were open before.
+pub async fn run_with(
+    mut environment: Environment,
+    inherited: Inherited,
+    args: impl IntoIterator<Item = OsString>,
+    signals: impl Stream<Item = Signal> + Unpin,
+) -> Exit {
+    environment.activated = inherited.described();
     match args::parse(args) {
         Ok(Invocation::Version) => print(io::stdout(), &format!("{VERSION}\n"), Exit::Ok),
         Ok(Invocation::Help) => print(io::stderr(), &args::usage().to_string(), Exit::Ok),
-        Ok(Invocation::Run(flags)) => boot(&flags, &environment, signals).await,
+        Ok(Invocation::Run(flags)) => {
+            Box::pin(boot(&flags, &environment, inherited, signals)).await
+        }
         Err(error) => print(io::stderr(), &error.to_string(), Exit::Config),
     }
 }
@@ -67,6 +81,7 @@ fn print(mut to: impl io::Write, text: &str, exit: Exit) -> Exit {
 async fn boot(
     flags: &Flags,
     environment: &Environment,
+    inherited: Inherited,
     signals: impl Stream<Item = Signal> + Unpin,
 ) -> Exit {
     let logging = Logging::new(*flags.log_format.value(), environment.rust_log.as_deref());
@@ -97,7 +112,12 @@ async fn boot(
     };
     let supervisor = Supervisor::of(environment);
     match Certified::prepare(&config) {
-        Ok(certified) => Box::pin(serve(&config, supervisor, certified, push, signals)).await,
+        Ok(certified) => {
+            Box::pin(serve(
+                &config, inherited, supervisor, certified, push, signals,
+            ))
+            .await
+        }
         Err(exit) => exit,
     }
 }

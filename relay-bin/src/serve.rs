@@ -8,6 +8,7 @@ use relay_shutdown::{ShutdownContext, shutdown};
 use relay_transport::{ProxyProtocol, Server, ServerBuilder};
 use tracing::{error, info, warn};
 
+use crate::boot::inherited::Inherited;
 use crate::boot::nofile;
 use crate::challenges::ChallengePage;
 use crate::config::{CertificateSource, Config, Mode};
@@ -27,12 +28,13 @@ use bound::{Bound, Serving};
 /// Serves until a stop is requested or a listener dies, and drains; or fails to bind.
 pub(crate) async fn serve(
     config: &Config,
+    mut inherited: Inherited,
     supervisor: Supervisor,
     certified: Certified,
     push: Push,
     signals: impl Stream<Item = Signal> + Unpin,
 ) -> Exit {
-    let bind = async |builder| Bound::all(config, builder).await;
+    let bind = async |builder| Bound::all(config, &mut inherited, builder).await;
     serve_on(bind, config, supervisor, certified, push, signals).await
 }
 

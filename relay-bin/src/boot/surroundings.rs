@@ -1,4 +1,4 @@
-//! The one place that reads environment variables.
+//! The one place that reads environment variables, but for those that come with sockets: see [`super::inherited`].
 
 use std::env::{var, var_os};
 use std::time::Duration;
@@ -21,6 +21,7 @@ pub fn environment() -> Environment {
         fly_app_name: var_os(FLY_APP_NAME),
         notify_socket: var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()),
         watchdog_timeout: watchdog_timeout(),
+        activated: Vec::new(),
         memory_limit: memory::limit(),
         effective_uid: Some(rustix::process::geteuid().as_raw()),
         capabilities: capabilities::effective(),

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::time::Duration;
 
-use super::ConfigProblem;
+use super::{ActivatedSocket, ConfigProblem};
 use crate::boot::capabilities::Capabilities;
 
 /// Turns the production refusals on.
@@ -41,6 +41,8 @@ pub struct Environment {
     pub notify_socket: Option<OsString>,
     /// How long the service manager waits for a sign of life of this process (`WATCHDOG_USEC`), if it does.
     pub watchdog_timeout: Option<Duration>,
+    /// The sockets that the process was given.
+    pub activated: Vec<ActivatedSocket>,
     /// The memory this process may use, in bytes, when there is a limit.
     pub memory_limit: Option<u64>,
     /// Whom the process acts as, where there are users.

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use super::*;
 use crate::args::{Invocation, parse};
 
+mod activation;
 mod modes;
 mod refusals;
 

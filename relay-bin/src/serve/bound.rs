@@ -11,9 +11,10 @@ use relay_transport::{BoundServer, ListenerError, Server, ServerBuilder};
 use tokio::net::TcpListener;
 use tracing::{error, info};
 
+use crate::boot::inherited::Inherited;
 use crate::challenges::ChallengePage;
-use crate::config::{CertificateSource, Config, Mode};
-use crate::listener::{BoundPage, PageServer, bind};
+use crate::config::{ACME, CertificateSource, Config, HTTP, HTTPS, METRICS, Mode};
+use crate::listener::{BoundPage, PageServer, adopt, bind};
 use crate::metrics::MetricsPage;
 
 /// Listeners that accept nothing yet.
@@ -24,37 +25,49 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// Tries every address, so that all failures are told; `None` if there was one.
-    pub(super) async fn all(config: &Config, builder: ServerBuilder) -> Option<Self> {
-        let (listen, http_listen) = match &config.mode {
-            Mode::Insecure { listen } => (listen, None),
+    /// Takes the sockets there are and tries every other address, so that all failures are told; `None` if there was
+    /// one.
+    pub(super) async fn all(
+        config: &Config,
+        inherited: &mut Inherited,
+        builder: ServerBuilder,
+    ) -> Option<Self> {
+        let (name, listen, acme_listen) = match &config.mode {
+            Mode::Insecure { listen } => (HTTP, listen, None),
             Mode::Tls {
                 listen,
                 certificates,
                 ..
             } => match certificates {
-                CertificateSource::Acme(acme) => (listen, Some(&acme.http_listen)),
-                CertificateSource::Files { .. } => (listen, None),
+                CertificateSource::Acme(acme) => (HTTPS, listen, Some(&acme.http_listen)),
+                CertificateSource::Files { .. } => (HTTPS, listen, None),
             },
         };
-        let relay = bind(listen)
-            .await
+        let relay = match inherited.listener(name) {
+            Some(socket) => adopt(socket),
+            None => bind(listen).await,
+        };
+        let relay = relay
             .and_then(|listener| builder.with_listener(listener))
             .map_err(|error| failed(listen, &error));
-        let http = match http_listen {
-            Some(addr) => bind(addr)
-                .await
-                .and_then(BoundPage::new)
-                .map(Some)
-                .map_err(|error| failed(addr, &error)),
+        let http = match acme_listen {
+            Some(addr) => match inherited.listener(ACME) {
+                Some(socket) => adopt(socket),
+                None => bind(addr).await,
+            }
+            .and_then(BoundPage::new)
+            .map(Some)
+            .map_err(|error| failed(addr, &error)),
             None => Ok(None),
         };
         let metrics = match config.metrics_listen {
-            Some(addr) => TcpListener::bind(addr)
-                .await
-                .and_then(BoundPage::new)
-                .map(Some)
-                .map_err(|error| failed(addr, &error)),
+            Some(addr) => match inherited.listener(METRICS) {
+                Some(socket) => adopt(socket),
+                None => TcpListener::bind(addr).await,
+            }
+            .and_then(BoundPage::new)
+            .map(Some)
+            .map_err(|error| failed(addr, &error)),
             None => Ok(None),
         };
         Some(Self {

@@ -6,6 +6,7 @@
     reason = "a panic is how a test reports, in its helpers too"
 )]
 
+mod activation;
 #[expect(clippy::print_stdout, reason = "tells why a test was skipped")]
 #[path = "../../../crates/relay-tls/tests/pebble/authority.rs"]
 mod authority;
