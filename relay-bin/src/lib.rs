@@ -21,6 +21,7 @@ mod serve;
 mod signals;
 mod supervisor;
 mod tls_mode;
+mod upgrade;
 
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ use relay_shutdown::{ShutdownContext, shutdown};
 use relay_transport::{ProxyProtocol, Server, ServerBuilder};
 use tracing::{error, info, warn};
 
-use crate::boot::inherited::Inherited;
+use crate::boot::inherited::{Inherited, Parent};
 use crate::boot::nofile;
 use crate::challenges::ChallengePage;
 use crate::config::{CertificateSource, Config, Mode};
@@ -19,29 +19,40 @@ use crate::report;
 use crate::run::VERSION;
 use crate::signals::Signal;
 use crate::supervisor::Supervisor;
-use crate::tls_mode::{Certified, Upkeep};
+use crate::tls_mode::Certified;
+use crate::upgrade::Program;
 
 mod bound;
+mod reign;
 
-use bound::{Bound, Serving};
+use bound::Bound;
+use reign::{End, Reign};
+
+/// Who this process belongs to, and how to make another of its kind.
+#[derive(Debug, Default)]
+pub(crate) struct Kin {
+    pub(crate) supervisor: Supervisor,
+    pub(crate) parent: Option<Parent>,
+    pub(crate) program: Option<Program>,
+}
 
 /// Serves until a stop is requested or a listener dies, and drains; or fails to bind.
 pub(crate) async fn serve(
     config: &Config,
     mut inherited: Inherited,
-    supervisor: Supervisor,
+    kin: Kin,
     certified: Certified,
     push: Push,
     signals: impl Stream<Item = Signal> + Unpin,
 ) -> Exit {
     let bind = async |builder| Bound::all(config, &mut inherited, builder).await;
-    serve_on(bind, config, supervisor, certified, push, signals).await
+    serve_on(bind, config, kin, certified, push, signals).await
 }
 
 async fn serve_on(
     bind: impl AsyncFnOnce(ServerBuilder) -> Option<Bound>,
     config: &Config,
-    supervisor: Supervisor,
+    kin: Kin,
     mut certified: Certified,
     push: Push,
     mut signals: impl Stream<Item = Signal> + Unpin,
@@ -81,18 +92,40 @@ async fn serve_on(
         certificates: certified.certificates.clone(),
     };
     let challenges = certified.challenges.take().map(ChallengePage);
-    let serving = bound.serve(challenges, page);
-
+    let mut serving = bound.serve(challenges, page);
     // Until the end: a drain that hangs is noticed too.
-    let _watchdog = supervisor.watchdog();
-    supervisor.ready();
+    let watchdog = kin.supervisor.watchdog();
+    match kin.parent {
+        Some(parent) => parent.let_go(),
+        None => kin.supervisor.ready(),
+    }
 
-    let upkeep = &mut certified.upkeep;
-    let exit = until_over(&serving, &mut signals, &supervisor, upkeep).await;
-    supervisor.stopping();
+    let mut reign = Reign {
+        serving: &serving,
+        supervisor: &kin.supervisor,
+        program: kin.program.as_ref(),
+        upkeep: &mut certified.upkeep,
+        successor: None,
+    };
+    let end = reign.until_over(&mut signals).await;
+    drop(reign);
+    if let End::Succeeded { pid } = end {
+        drop(watchdog);
+        kin.supervisor.replaced_by(pid);
+        tokio::select! {
+            () = serving.release_listeners() => {}
+            () = stop(&mut signals) => {}
+        }
+    } else {
+        serving.forget_handles();
+        kin.supervisor.stopping();
+    }
     drain(config, &registry, &serving.servers(), signals).await;
     push.stop().await;
-    exit
+    match end {
+        End::Stopped | End::Succeeded { .. } => Exit::Ok,
+        End::ListenerFailed => Exit::Failure,
+    }
 }
 
 fn starting(config: &Config) {
@@ -120,35 +153,6 @@ fn starting(config: &Config) {
     }
     if let Some(listen) = config.metrics_listen {
         info!(%listen, "starting metrics listener");
-    }
-}
-
-/// Keeps certificates up to date meanwhile; how the process is to end.
-async fn until_over(
-    serving: &Serving,
-    signals: &mut (impl Stream<Item = Signal> + Unpin),
-    supervisor: &Supervisor,
-    upkeep: &mut Upkeep,
-) -> Exit {
-    loop {
-        tokio::select! {
-            signal = next(signals) => match signal {
-                Signal::Stop => {
-                    info!("shutdown signal received; draining");
-                    return Exit::Ok;
-                }
-                Signal::Reload => {
-                    supervisor.reloading();
-                    upkeep.reload();
-                    supervisor.ready();
-                }
-            },
-            () = serving.listener_failed() => {
-                error!("listener error; draining");
-                return Exit::Failure;
-            }
-            never = upkeep.run() => match never {},
-        }
     }
 }
 

@@ -70,6 +70,11 @@ impl Supervisor {
         ));
     }
 
+    /// Another process serves in this one's place, and is the one to be watched from here on.
+    pub(crate) fn replaced_by(self, pid: u32) {
+        self.tell(&format!("MAINPID={pid}\nREADY=1\nSTATUS=serving"));
+    }
+
     /// The drain begins.
     pub(crate) fn stopping(&self) {
         self.tell("STOPPING=1\nSTATUS=draining");
@@ -82,7 +87,10 @@ impl Supervisor {
         if let (Some(_), Some(timeout)) = (&self.manager, self.watchdog_timeout) {
             let supervisor = self.clone();
             pinging.spawn(async move {
-                let mut turns = tokio::time::interval((timeout / 2).max(LEAST_INTERVAL));
+                let interval = (timeout / 2).max(LEAST_INTERVAL);
+                // The first one is due after the first half: a successor is not heard before it is the main process.
+                let mut turns =
+                    tokio::time::interval_at((clock::now() + interval).into(), interval);
                 loop {
                     turns.tick().await;
                     supervisor.tell("WATCHDOG=1");

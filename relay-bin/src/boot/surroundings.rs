@@ -21,6 +21,8 @@ pub fn environment() -> Environment {
         fly_app_name: var_os(FLY_APP_NAME),
         notify_socket: var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()),
         watchdog_timeout: watchdog_timeout(),
+        // Its path while it is there: once it is replaced, the system calls it deleted.
+        executable: std::env::current_exe().ok(),
         activated: Vec::new(),
         memory_limit: memory::limit(),
         effective_uid: Some(rustix::process::geteuid().as_raw()),

@@ -4,6 +4,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ActivatedSocket, ConfigProblem};
@@ -41,6 +42,8 @@ pub struct Environment {
     pub notify_socket: Option<OsString>,
     /// How long the service manager waits for a sign of life of this process (`WATCHDOG_USEC`), if it does.
     pub watchdog_timeout: Option<Duration>,
+    /// The file that a successor is started from; none can be without.
+    pub executable: Option<PathBuf>,
     /// The sockets that the process was given.
     pub activated: Vec<ActivatedSocket>,
     /// The memory this process may use, in bytes, when there is a limit.

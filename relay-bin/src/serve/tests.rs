@@ -82,7 +82,6 @@ async fn a_listener_that_dies_is_told_and_drains_and_exits_1() {
         };
         let environment = Environment::default();
         let config = Config::from_flags(&flags, &environment).unwrap();
-        let supervisor = Supervisor::default();
         let certified = Certified::prepare(&config).unwrap();
         let push = Push::start(&config, &environment).unwrap();
 
@@ -99,12 +98,13 @@ async fn a_listener_that_dies_is_told_and_drains_and_exits_1() {
                 relay: builder.with_listener(relay).unwrap(),
                 http: None,
                 metrics: Some(BoundPage::new(page).unwrap()),
+                handles: Vec::new(),
             })
         };
         let serving = serve_on(
             bind,
             &config,
-            supervisor,
+            Kin::default(),
             certified,
             push,
             stream::pending(),

@@ -44,4 +44,5 @@ mod scratch;
 mod secrets;
 mod tls;
 mod tls_peers;
+mod upgrade;
 mod warnings;
