@@ -3,11 +3,11 @@
 use std::os::unix::net::UnixDatagram as Manager;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::net::UnixDatagram;
+use tokio::net::{TcpStream, UnixDatagram};
 use tokio::time::timeout;
 
 use crate::executable::Executable;
-use crate::harness::PATIENCE;
+use crate::harness::{PATIENCE, free_addr};
 use crate::http::get;
 use crate::scratch::Scratch;
 
@@ -72,4 +72,36 @@ async fn a_manager_hears_who_is_the_main_process_and_scrapes_go_to_it() {
     // Its end is that of its standard error, which the test has read to the end: it is not killed twice.
     std::mem::forget(successor);
     assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
+}
+
+#[tokio::test]
+async fn a_relay_with_an_authority_hands_over_all_three_listeners_and_shares_its_cache() {
+    let scratch = Scratch::new();
+    let (https, acme, metrics) = (free_addr(), free_addr(), free_addr());
+    let args = [
+        "--domain=relay.example.com".to_owned(),
+        // Nobody is there: that certificates are issued is shown elsewhere.
+        format!("--acme-directory=https://{}/", free_addr()),
+        format!("--cert-cache={}", scratch.path().join("certs").display()),
+        format!("--https-listen={https}"),
+        format!("--http-listen={acme}"),
+        format!("--metrics-listen={metrics}"),
+        "--log-format=json".to_owned(),
+    ];
+    let relay = Executable::start_from((https, metrics), &args).await;
+    relay.signal(Signal::USR2);
+    let serves = relay.wait_for(&["successor serves; draining"], 1).await;
+    let pid = serves[0]["pid"].as_i64().unwrap().try_into().unwrap();
+    let successor = Successor(Pid::from_raw(pid).unwrap());
+    relay.wait_for(&["shutdown complete"], 1).await;
+    // For another host than the relay's: nobody but the page of challenges says so.
+    let challenge = get(acme, "/.well-known/acme-challenge/x").await;
+    assert_eq!(challenge.status, 403);
+    assert_eq!(get(metrics, "/metrics").await.status, 200);
+    TcpStream::connect(https).await.unwrap();
+
+    kill_process(successor.0, Signal::TERM).unwrap();
+    let ended = relay.exit().await;
+    assert_eq!(ended.code, Some(0), "{:#?}", ended.log);
+    std::mem::forget(successor);
 }

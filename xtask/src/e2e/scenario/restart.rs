@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::Scenario;
 use crate::clock::Stopwatch;
 use crate::e2e::http::Request;
+use crate::e2e::log::Mark;
 use crate::e2e::peer::{Envelope, Peer};
 use crate::e2e::ports;
 use crate::e2e::raw::RawPeer;
@@ -27,6 +28,7 @@ pub(super) const ALL: &[Scenario] = &[
         .alone(),
     scenario!(a_successor_that_fails_leaves_the_relay_serving),
     scenario!(an_upgrade_lets_a_half_said_request_finish),
+    scenario!(a_spread_drain_tells_daemons_in_turn_and_their_phones_behind_them),
     scenario!(a_stop_kills_a_successor_that_does_not_serve_yet),
     scenario!(connects_wait_in_a_socket_from_outside_while_no_relay_runs),
 ];
@@ -316,6 +318,44 @@ async fn an_upgrade_lets_a_half_said_request_finish(stage: &Stage) -> anyhow::Re
         .event(mark, "shutdown complete", &[("cut", "0")])
         .await?;
     relay.get("/readyz").await?.expect(200)
+}
+
+async fn a_spread_drain_tells_daemons_in_turn_and_their_phones_behind_them(
+    stage: &Stage,
+) -> anyhow::Result<()> {
+    const PAIRS: u32 = 10;
+    const SPREAD: Duration = Duration::from_secs(1);
+    let flags = ["--drain-spread=1s"];
+    let mut relay = stage.relay_with_successors(stage.binary(), &flags).await?;
+    let mut pairs = Vec::new();
+    for pair in 0..PAIRS {
+        let server_id = format!("server-{pair}");
+        let daemon = relay.binary(&server_id).await?;
+        let (phone, conn_id) = relay.phone(&server_id).await?;
+        pairs.push((daemon, phone, conn_id));
+    }
+    let start = Stopwatch::start();
+    relay.upgrade().await?;
+    let told = pairs.iter_mut().map(async |(daemon, phone, conn_id)| {
+        daemon.expect_notice(conn_id, 1001).await?;
+        daemon.expect_close(1001, "shutting down").await?;
+        let after = start.elapsed();
+        phone.expect_close(1001, "shutting down").await?;
+        anyhow::Ok((after, start.elapsed()))
+    });
+    let told = futures_util::future::try_join_all(told).await?;
+    // The last daemon's turn is a tenth before half of the time, from a moment after the start; timers are never early.
+    let daemons = told.iter().map(|(daemon, _)| *daemon);
+    let last = daemons.max().unwrap_or_default();
+    let turn = SPREAD / 2 / PAIRS * (PAIRS - 1);
+    ensure!(last >= turn, "the last daemon was told after {last:?}");
+    let all = told.iter().map(|(_, phone)| *phone).max();
+    ensure!(all.unwrap_or_default() > last, "{told:?}");
+    relay
+        .log()
+        .event(Mark::default(), "shutdown complete", &[("cut", "0")])
+        .await?;
+    Ok(())
 }
 
 async fn a_stop_kills_a_successor_that_does_not_serve_yet(stage: &Stage) -> anyhow::Result<()> {
