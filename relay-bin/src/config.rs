@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::args::{Flags, Setting};
 use crate::logging::LogFormat;
 
+mod activation;
 mod admission;
 mod conflicts;
 mod environment;
@@ -24,6 +25,8 @@ mod warning;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use activation::{ACME, HTTP, HTTPS, METRICS};
+pub use activation::{ActivatedSocket, ActivationError};
 pub use admission::Admission;
 pub use environment::{
     Environment, FCM_CREDENTIALS, FCM_ENDPOINT, FLY_APP_NAME, PRODUCTION, SINGLE_INSTANCE, Secret,
@@ -57,6 +60,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// Bounds a drain from the signal to the last cut; at most [`MAX_DRAIN_DEADLINE`].
     pub drain_deadline: Duration,
+    /// Over how long a drain's closes are spread; less than the deadline.
+    pub drain_spread: Duration,
     /// Bytes queued to all phones together, at most half of the memory limit but at least [`MIN_QUEUE_MEMORY`].
     pub queue_memory: u64,
     /// How log records are written.
@@ -79,12 +84,16 @@ impl Config {
         let mut warnings = Vec::new();
 
         let mode = Mode::from_flags(flags, environment, &mut problems);
+        if let Some(mode) = &mode {
+            activation::check(environment, mode, &mut problems);
+        }
         let admission = Admission::from_flags(flags, &mut problems, &mut warnings);
         let switches = environment.switches(&mut problems);
         let push = keep(PushConfig::from_environment(environment), &mut problems);
         privileges::check(flags, environment, switches, &mut problems, &mut warnings);
-        let metrics_listen = keep(metrics_listen(flags), &mut problems);
+        let metrics_listen = keep(metrics_listen(flags, environment), &mut problems);
         let drain_deadline = keep(drain_deadline(flags), &mut problems);
+        let drain_spread = keep(drain_spread(flags), &mut problems);
         let queue_memory = keep(
             queue_memory(flags, environment, &mut warnings),
             &mut problems,
@@ -96,6 +105,7 @@ impl Config {
             admission,
             metrics_listen,
             drain_deadline,
+            drain_spread,
             queue_memory,
         ) {
             (
@@ -104,6 +114,7 @@ impl Config {
                 Some(admission),
                 Some(metrics_listen),
                 Some(drain_deadline),
+                Some(drain_spread),
                 Some(queue_memory),
             ) if problems.is_empty() => Ok(Self {
                 mode,
@@ -111,6 +122,7 @@ impl Config {
                 admission,
                 metrics_listen,
                 drain_deadline,
+                drain_spread,
                 queue_memory,
                 log_format: *flags.log_format.value(),
                 warnings,
@@ -124,12 +136,24 @@ fn keep<T>(result: Result<T, ConfigProblem>, problems: &mut Vec<ConfigProblem>) 
     result.map_err(|problem| problems.push(problem)).ok()
 }
 
-fn metrics_listen(flags: &Flags) -> Result<Option<SocketAddr>, ConfigProblem> {
-    let value = flags.metrics_listen.value();
-    metrics::address(value).map_err(|source| ConfigProblem::MetricsListen {
-        value: value.clone(),
-        source,
-    })
+fn metrics_listen(
+    flags: &Flags,
+    environment: &Environment,
+) -> Result<Option<SocketAddr>, ConfigProblem> {
+    let activated = activation::addr(environment, METRICS);
+    let value = match activated {
+        Some(addr) if !flags.metrics_listen.is_present() => addr.to_string(),
+        _ => flags.metrics_listen.value().clone(),
+    };
+    let addr = metrics::address(&value)
+        .map_err(|source| ConfigProblem::MetricsListen { value, source })?;
+    if activated.is_none() || activated == addr {
+        return Ok(addr);
+    }
+    let elsewhere = ActivationError::Elsewhere {
+        flag: "metrics-listen",
+    };
+    activation::refuse(environment, METRICS, elsewhere).map_or(Ok(addr), Err)
 }
 
 fn drain_deadline(flags: &Flags) -> Result<Duration, ConfigProblem> {
@@ -142,6 +166,19 @@ fn drain_deadline(flags: &Flags) -> Result<Duration, ConfigProblem> {
         });
     }
     Ok(deadline)
+}
+
+fn drain_spread(flags: &Flags) -> Result<Duration, ConfigProblem> {
+    let spread = *flags.drain_spread.value();
+    // A deadline that is refused itself is no measure.
+    if drain_deadline(flags).is_ok_and(|deadline| spread >= deadline) {
+        return Err(ConfigProblem::Value {
+            flag: "drain-spread",
+            want: "shorter than --drain-deadline",
+            value: typed(&flags.drain_spread),
+        });
+    }
+    Ok(spread)
 }
 
 fn queue_memory(

@@ -19,18 +19,23 @@ mod report;
 mod run;
 mod serve;
 mod signals;
+mod supervisor;
 mod tls_mode;
+mod upgrade;
 
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
-pub use run::{VERSION, run, run_in};
+use boot::inherited::Inherited;
+
+pub use run::{VERSION, run, run_in, run_with};
 pub use signals::Signal;
 
 /// The process: runtime, signals, [`run()`].
 #[must_use]
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(log_panic));
+    let inherited = Inherited::take();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -40,7 +45,10 @@ pub fn main() -> ExitCode {
     };
     let exit = runtime.block_on(async {
         match signals::signals() {
-            Ok(signals) => run(std::env::args_os().skip(1), signals).await,
+            Ok(signals) => {
+                let environment = boot::surroundings::environment();
+                run_with(environment, inherited, std::env::args_os().skip(1), signals).await
+            }
             Err(error) => run::fail("cannot listen for signals", &error),
         }
     });

@@ -8,14 +8,17 @@ use futures_util::Stream;
 use tracing::warn;
 
 use crate::args::{self, Flags, Invocation};
+use crate::boot::inherited::Inherited;
 use crate::boot::surroundings;
 use crate::config::{Config, Environment};
 use crate::exit::Exit;
 use crate::logging::Logging;
 use crate::push::Push;
-use crate::serve::serve;
+use crate::serve::{Kin, serve};
 use crate::signals::Signal;
+use crate::supervisor::Supervisor;
 use crate::tls_mode::Certified;
+use crate::upgrade::Program;
 
 /// What `--version`, `/healthz` and the boot line say: stamped at build time through `PYRYCODE_RELAY_VERSION`.
 pub const VERSION: &str = match option_env!("PYRYCODE_RELAY_VERSION") {
@@ -44,10 +47,26 @@ pub async fn run_in(
     args: impl IntoIterator<Item = OsString>,
     signals: impl Stream<Item = Signal> + Unpin,
 ) -> Exit {
-    match args::parse(args) {
+    run_with(environment, Inherited::default(), args, signals).await
+}
+
+/// As [`run_in`], with sockets that were open before.
+pub async fn run_with(
+    mut environment: Environment,
+    inherited: Inherited,
+    args: impl IntoIterator<Item = OsString>,
+    signals: impl Stream<Item = Signal> + Unpin,
+) -> Exit {
+    environment.activated = inherited.described();
+    let args: Vec<OsString> = args.into_iter().collect();
+    match args::parse(args.iter().cloned()) {
         Ok(Invocation::Version) => print(io::stdout(), &format!("{VERSION}\n"), Exit::Ok),
         Ok(Invocation::Help) => print(io::stderr(), &args::usage().to_string(), Exit::Ok),
-        Ok(Invocation::Run(flags)) => boot(&flags, &environment, signals).await,
+        Ok(Invocation::Run(flags)) => {
+            let program = environment.executable.clone();
+            let program = program.map(|executable| Program { executable, args });
+            Box::pin(boot(&flags, &environment, inherited, program, signals)).await
+        }
         Err(error) => print(io::stderr(), &error.to_string(), Exit::Config),
     }
 }
@@ -66,6 +85,8 @@ fn print(mut to: impl io::Write, text: &str, exit: Exit) -> Exit {
 async fn boot(
     flags: &Flags,
     environment: &Environment,
+    mut inherited: Inherited,
+    program: Option<Program>,
     signals: impl Stream<Item = Signal> + Unpin,
 ) -> Exit {
     let logging = Logging::new(*flags.log_format.value(), environment.rust_log.as_deref());
@@ -94,8 +115,13 @@ async fn boot(
         Ok(push) => push,
         Err(exit) => return exit,
     };
+    let kin = Kin {
+        supervisor: Supervisor::of(environment),
+        parent: inherited.parent(),
+        program,
+    };
     match Certified::prepare(&config) {
-        Ok(certified) => Box::pin(serve(&config, certified, push, signals)).await,
+        Ok(certified) => Box::pin(serve(&config, inherited, kin, certified, push, signals)).await,
         Err(exit) => exit,
     }
 }

@@ -1,7 +1,6 @@
 //! Serving, from the first bind to the end of the drain.
 
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use relay_core::{DrainServer, Limits, Registry};
@@ -9,6 +8,7 @@ use relay_shutdown::{ShutdownContext, shutdown};
 use relay_transport::{ProxyProtocol, Server, ServerBuilder};
 use tracing::{error, info, warn};
 
+use crate::boot::inherited::{Inherited, Parent};
 use crate::boot::nofile;
 use crate::challenges::ChallengePage;
 use crate::config::{CertificateSource, Config, Mode};
@@ -18,26 +18,41 @@ use crate::push::Push;
 use crate::report;
 use crate::run::VERSION;
 use crate::signals::Signal;
-use crate::tls_mode::{Certified, Upkeep};
+use crate::supervisor::Supervisor;
+use crate::tls_mode::Certified;
+use crate::upgrade::Program;
 
 mod bound;
+mod reign;
 
-use bound::{Bound, Serving};
+use bound::Bound;
+use reign::{End, Reign};
+
+/// Who this process belongs to, and how to make another of its kind.
+#[derive(Debug, Default)]
+pub(crate) struct Kin {
+    pub(crate) supervisor: Supervisor,
+    pub(crate) parent: Option<Parent>,
+    pub(crate) program: Option<Program>,
+}
 
 /// Serves until a stop is requested or a listener dies, and drains; or fails to bind.
 pub(crate) async fn serve(
     config: &Config,
+    mut inherited: Inherited,
+    kin: Kin,
     certified: Certified,
     push: Push,
     signals: impl Stream<Item = Signal> + Unpin,
 ) -> Exit {
-    let bind = async |builder| Bound::all(config, builder).await;
-    serve_on(bind, config, certified, push, signals).await
+    let bind = async |builder| Bound::all(config, &mut inherited, builder).await;
+    serve_on(bind, config, kin, certified, push, signals).await
 }
 
 async fn serve_on(
     bind: impl AsyncFnOnce(ServerBuilder) -> Option<Bound>,
     config: &Config,
+    kin: Kin,
     mut certified: Certified,
     push: Push,
     mut signals: impl Stream<Item = Signal> + Unpin,
@@ -51,14 +66,13 @@ async fn serve_on(
         Some(sink) => builder.wakes(sink),
         None => builder,
     };
-    let deadline = config.drain_deadline;
 
     // A name takes as long to resolve as its resolver likes, and a stop need not wait for that.
     let bound = tokio::select! {
         biased;
         () = stop(&mut signals) => {
             info!("shutdown signal received; draining");
-            drain(deadline, &registry, &[], signals).await;
+            drain(config, &registry, &[], signals).await;
             push.stop().await;
             return Exit::Ok;
         }
@@ -66,7 +80,7 @@ async fn serve_on(
     };
     let Some(bound) = bound else {
         error!("listener error; draining");
-        drain(deadline, &registry, &[], signals).await;
+        drain(config, &registry, &[], signals).await;
         push.stop().await;
         return Exit::Failure;
     };
@@ -78,12 +92,40 @@ async fn serve_on(
         certificates: certified.certificates.clone(),
     };
     let challenges = certified.challenges.take().map(ChallengePage);
-    let serving = bound.serve(challenges, page);
+    let mut serving = bound.serve(challenges, page);
+    // Until the end: a drain that hangs is noticed too.
+    let watchdog = kin.supervisor.watchdog();
+    match kin.parent {
+        Some(parent) => parent.let_go(),
+        None => kin.supervisor.ready(),
+    }
 
-    let exit = until_over(&serving, &mut signals, &mut certified.upkeep).await;
-    drain(deadline, &registry, &serving.servers(), signals).await;
+    let mut reign = Reign {
+        serving: &serving,
+        supervisor: &kin.supervisor,
+        program: kin.program.as_ref(),
+        upkeep: &mut certified.upkeep,
+        successor: None,
+    };
+    let end = reign.until_over(&mut signals).await;
+    drop(reign);
+    if let End::Succeeded { pid } = end {
+        drop(watchdog);
+        kin.supervisor.replaced_by(pid);
+        tokio::select! {
+            () = serving.release_listeners() => {}
+            () = stop(&mut signals) => {}
+        }
+    } else {
+        serving.forget_handles();
+        kin.supervisor.stopping();
+    }
+    drain(config, &registry, &serving.servers(), signals).await;
     push.stop().await;
-    exit
+    match end {
+        End::Stopped | End::Succeeded { .. } => Exit::Ok,
+        End::ListenerFailed => Exit::Failure,
+    }
 }
 
 fn starting(config: &Config) {
@@ -111,30 +153,6 @@ fn starting(config: &Config) {
     }
     if let Some(listen) = config.metrics_listen {
         info!(%listen, "starting metrics listener");
-    }
-}
-
-/// Keeps certificates up to date meanwhile; how the process is to end.
-async fn until_over(
-    serving: &Serving,
-    signals: &mut (impl Stream<Item = Signal> + Unpin),
-    upkeep: &mut Upkeep,
-) -> Exit {
-    loop {
-        tokio::select! {
-            signal = next(signals) => match signal {
-                Signal::Stop => {
-                    info!("shutdown signal received; draining");
-                    return Exit::Ok;
-                }
-                Signal::Reload => upkeep.reload(),
-            },
-            () = serving.listener_failed() => {
-                error!("listener error; draining");
-                return Exit::Failure;
-            }
-            never = upkeep.run() => match never {},
-        }
     }
 }
 
@@ -183,12 +201,14 @@ fn allowed_connections(config: &Config) -> NonZeroUsize {
 }
 
 async fn drain(
-    deadline: Duration,
+    config: &Config,
     registry: &Registry,
     servers: &[&dyn DrainServer],
     mut signals: impl Stream<Item = Signal> + Unpin,
 ) {
-    let ctx = ShutdownContext::new().deadline(deadline);
+    let ctx = ShutdownContext::new()
+        .deadline(config.drain_deadline)
+        .spread(config.drain_spread);
     let cut = ctx.cut_handle();
     let mut drained = std::pin::pin!(shutdown(ctx, registry, servers));
     let report = tokio::select! {

@@ -13,9 +13,11 @@ pub enum Signal {
     Stop,
     /// To read its certificate files again.
     Reload,
+    /// To be succeeded by its executable as it is by now, without a gap.
+    Upgrade,
 }
 
-/// SIGTERM and SIGINT, alike, and SIGHUP. Installed before anything listens, so that no signal finds the default
+/// SIGTERM and SIGINT, alike, SIGHUP and SIGUSR2. Installed before anything listens, so that no signal finds the default
 /// action.
 pub(crate) fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
     let each = |kind, request| {
@@ -26,5 +28,7 @@ pub(crate) fn signals() -> io::Result<impl Stream<Item = Signal> + Unpin> {
     let terminate = each(SignalKind::terminate(), Signal::Stop)?;
     let interrupt = each(SignalKind::interrupt(), Signal::Stop)?;
     let hangup = each(SignalKind::hangup(), Signal::Reload)?;
-    Ok(stream::select(stream::select(terminate, interrupt), hangup))
+    let upgrade = each(SignalKind::user_defined2(), Signal::Upgrade)?;
+    let stops = stream::select(terminate, interrupt);
+    Ok(stream::select(stops, stream::select(hangup, upgrade)))
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug)]
 pub struct ShutdownContext {
     pub(crate) deadline: Duration,
+    pub(crate) spread: Duration,
     pub(crate) cut: CancellationToken,
 }
 
@@ -26,6 +27,7 @@ impl Default for ShutdownContext {
     fn default() -> Self {
         Self {
             deadline: DEFAULT_DEADLINE,
+            spread: Duration::ZERO,
             cut: CancellationToken::new(),
         }
     }
@@ -44,15 +46,25 @@ impl ShutdownContext {
         self
     }
 
+    /// Over how long the closes are spread, binaries before their phones, so that who comes back does not come in one
+    /// instant; at most the deadline, within which everything has to be over. Default 0: all at once.
+    ///
+    /// Worth it where they come back to somebody: a successor on the same listener, or another instance.
+    #[must_use]
+    pub fn spread(mut self, spread: Duration) -> Self {
+        self.spread = spread;
+        self
+    }
+
     /// A handle that ends the drain early.
     pub fn cut_handle(&self) -> CutHandle {
         CutHandle(self.cut.clone())
     }
 
-    /// How long a peer may take what was accepted for it: half of the deadline, so that its close and its answer
-    /// have the other half.
-    pub(crate) fn flush(&self) -> Duration {
-        self.deadline / 2
+    /// How long a peer asked this long after the start may take what was accepted for it: half of the time that is
+    /// left, so that its close and its answer have the other half.
+    pub(crate) fn flush(&self, asked_after: Duration) -> Duration {
+        self.deadline.saturating_sub(asked_after) / 2
     }
 }
 

@@ -9,6 +9,7 @@ mod context;
 mod plan;
 mod report;
 mod shutdown;
+mod spread;
 
 pub use context::{CutHandle, ShutdownContext};
 pub use report::{Outcome, ShutdownReport};

@@ -1,17 +1,21 @@
 //! The driver of the plan.
 
-use relay_core::{DrainServer, Registry, Snapshot};
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+use relay_core::{DrainServer, LegHandle, Registry, Snapshot};
 
 use crate::clock;
 use crate::context::{CUT_GRACE, ShutdownContext};
 use crate::plan::{Action, Event, Plan};
 use crate::report::ShutdownReport;
+use crate::spread::Spread;
 
 /// Drains `registry` and `servers` together.
 ///
 /// In this order: the registry refuses everything new, in one atomic step; the servers stop accepting; every live leg
-/// is asked at once to take what was accepted for it, for at most half of the deadline, and then 1001
-/// `shutting down` (a binary first gets a notice for each of its phones); legs and servers are waited for; what is left
+/// is asked, at once or in turns over [`ShutdownContext::spread`], to take what was accepted for it, for at most half of
+/// the time left, and then 1001 `shutting down` (a binary first gets a notice for each of its phones); legs and servers are waited for; what is left
 /// at the deadline, or when [`CutHandle::cut`](crate::CutHandle::cut) is called, is dropped.
 ///
 /// Takes at most the deadline and half a second more, whatever the peers do. Idempotent: a second drain of the same
@@ -34,22 +38,34 @@ pub async fn shutdown(
         server.stop_accepting();
     }
     let snapshot = registry.snapshot();
-    for leg in snapshot.legs() {
-        leg.drain(ctx.flush());
-    }
-    let asked_after = clock::now() - start;
+    let kinds = snapshot.legs().iter().map(LegHandle::kind);
+    let seed = RandomState::new().hash_one(0);
+    let mut spread = Spread::new(kinds, ctx.spread.min(ctx.deadline), seed);
+    let mut asked_after = Duration::ZERO;
+    let mut ask = |spread: &mut Spread| {
+        while let Some(ask) = spread.due(clock::now() - start) {
+            snapshot.legs()[ask.leg].drain(ctx.flush(ask.after));
+        }
+        asked_after = clock::now() - start;
+    };
+    ask(&mut spread);
 
     let mut plan = Plan::new(start, ctx.deadline, CUT_GRACE);
     let mut legs_gone_after = None;
     let mut idle = std::pin::pin!(registry.idle());
     let mut closed = std::pin::pin!(all_closed(servers));
     let outcome = loop {
+        let next_ask = spread.next_after().map(|after| start + after);
         let event = tokio::select! {
             biased;
             () = ctx.cut.cancelled(), if !plan.is_cut() => Event::CutRequested,
             () = &mut idle, if !plan.legs_gone() => Event::LegsGone,
             () = &mut closed, if !plan.servers_closed() => Event::ServersClosed,
-            () = tokio::time::sleep_until(plan.deadline().into()) => Event::DeadlinePassed,
+            () = at(plan.deadline()) => Event::DeadlinePassed,
+            () = at(next_ask.unwrap_or(start)), if next_ask.is_some() && !plan.is_cut() => {
+                ask(&mut spread);
+                continue;
+            }
         };
         let now = clock::now();
         if event == Event::LegsGone {
@@ -76,6 +92,10 @@ pub async fn shutdown(
         legs_gone_after,
         elapsed: clock::now() - start,
     }
+}
+
+async fn at(time: Instant) {
+    tokio::time::sleep_until(time.into()).await;
 }
 
 /// Legs end by themselves, with their last log lines, when asked.

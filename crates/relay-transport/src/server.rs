@@ -10,6 +10,9 @@ use std::time::Duration;
 use relay_core::{BoxFuture, DrainServer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{error, info};
 
 use crate::accept::{Accept, Accepted, prepare};
@@ -26,6 +29,8 @@ pub struct Server {
     local_addr: SocketAddr,
     service: RelayService,
     accepting: Accepting,
+    release: CancellationToken,
+    newcomers: TaskTracker,
 }
 
 impl Server {
@@ -35,12 +40,21 @@ impl Server {
         service: RelayService,
         accept: Option<Arc<dyn Accept>>,
     ) -> Self {
-        let accepting = accept_until_stopped(listener, service.clone(), accept);
+        let release = service.shared.stop.child_token();
+        let newcomers = TaskTracker::new();
+        let welcome = Welcome {
+            service: service.clone(),
+            accept,
+            newcomers: newcomers.clone(),
+        };
+        let accepting = accept_until_released(listener, release.clone(), welcome);
         let accepting = Accepting::start(&service.shared.tasks, accepting);
         Self {
             local_addr,
             service,
             accepting,
+            release,
+            newcomers,
         }
     }
 
@@ -52,6 +66,24 @@ impl Server {
     /// The service behind the listener.
     pub fn service(&self) -> &RelayService {
         &self.service
+    }
+
+    /// Lets go of the listener, for somebody else who accepts on the same socket: whoever waits in its queue is theirs.
+    /// What was accepted goes on, new WebSockets included, until the server is drained. Idempotent.
+    ///
+    /// Nobody is turned away when a drain follows [`settled`](Self::settled).
+    pub fn release_listener(&self) {
+        self.release.cancel();
+    }
+
+    /// Resolves when the listener has been let go of and each connection that it gave has had its first request
+    /// answered, or is gone; within the handshake timeout. Level-triggered.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn settled(&self) {
+        self.newcomers.close();
+        self.newcomers.wait().await;
     }
 
     /// Resolves when nothing is accepted any more although nobody has asked for that; live connections go on.
@@ -126,17 +158,26 @@ impl Accepting {
     }
 }
 
-async fn accept_until_stopped(
-    listener: TcpListener,
+/// What each accepted connection is given.
+struct Welcome {
     service: RelayService,
     accept: Option<Arc<dyn Accept>>,
+    newcomers: TaskTracker,
+}
+
+async fn accept_until_released(
+    listener: TcpListener,
+    release: CancellationToken,
+    welcome: Welcome,
 ) -> Result<(), ListenerError> {
-    let stop = service.shared.stop.clone();
+    let shared = &welcome.service.shared;
+    // The listener is a newcomer too: one may come through it until it is gone.
+    let _listening = welcome.newcomers.token();
     let mut shortage = Shortage::default();
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stop.cancelled() => return Ok(()),
+            () = release.cancelled() => return Ok(()),
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -144,8 +185,10 @@ async fn accept_until_stopped(
                 if shortage.is_over() {
                     info!("accept_recovered");
                 }
-                let task = serve_tcp(stream, remote, service.clone(), accept.clone());
-                service.shared.tasks.spawn(task);
+                let newcomer = welcome.newcomers.token();
+                let accept = welcome.accept.clone();
+                let task = serve_tcp(stream, remote, newcomer, welcome.service.clone(), accept);
+                shared.tasks.spawn(task);
             }
             Err(err) if is_of_one_connection(&err) => {}
             Err(err) => {
@@ -153,12 +196,12 @@ async fn accept_until_stopped(
                     Ok(end) => return Err(end),
                     Err(passing) => passing,
                 };
-                service.shared.counters.accept_errors.step();
+                shared.counters.accept_errors.step();
                 if shortage.is_news() {
                     error!(%err, "accept_failed");
                 }
                 tokio::select! {
-                    () = stop.cancelled() => return Ok(()),
+                    () = release.cancelled() => return Ok(()),
                     () = tokio::time::sleep(ACCEPT_BACKOFF) => {}
                 }
             }
@@ -201,6 +244,7 @@ fn is_of_one_connection(err: &io::Error) -> bool {
 async fn serve_tcp(
     tcp: TcpStream,
     peer: SocketAddr,
+    newcomer: TaskTrackerToken,
     service: RelayService,
     accept: Option<Arc<dyn Accept>>,
 ) {
@@ -215,10 +259,10 @@ async fn serve_tcp(
     };
     match prepared {
         Ok(Some(Accepted::Plain(tcp, remote))) => {
-            http1::serve(tcp, accepted, remote, &service).await;
+            http1::serve(tcp, accepted, remote, newcomer, &service).await;
         }
         Ok(Some(Accepted::Wrapped(io, remote))) => {
-            http1::serve(io, accepted, remote, &service).await;
+            http1::serve(io, accepted, remote, newcomer, &service).await;
         }
         Ok(None) | Err(_) => service.shared.counters.handshake_failures.step(),
     }

@@ -122,6 +122,12 @@ flag_table! {
         default: "10s",
         help: "time for all peers together to take what is queued and answer the close, once a drain began",
     }
+    drain_spread: Duration {
+        name: "drain-spread",
+        takes: "duration",
+        default: "0s",
+        help: "spread the closes of a drain over this much of --drain-deadline, daemons before their phones",
+    }
     queue_memory: ByteSize {
         name: "queue-memory",
         takes: "size",

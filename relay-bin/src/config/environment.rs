@@ -4,8 +4,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use super::ConfigProblem;
+use super::{ActivatedSocket, ConfigProblem};
 use crate::boot::capabilities::Capabilities;
 
 /// Turns the production refusals on.
@@ -36,6 +38,14 @@ pub struct Environment {
     pub home: Option<OsString>,
     /// [`FLY_APP_NAME`]; only whether it is empty is looked at.
     pub fly_app_name: Option<OsString>,
+    /// `NOTIFY_SOCKET`: where the service manager is told how the relay does.
+    pub notify_socket: Option<OsString>,
+    /// How long the service manager waits for a sign of life of this process (`WATCHDOG_USEC`), if it does.
+    pub watchdog_timeout: Option<Duration>,
+    /// The file that a successor is started from; none can be without.
+    pub executable: Option<PathBuf>,
+    /// The sockets that the process was given.
+    pub activated: Vec<ActivatedSocket>,
     /// The memory this process may use, in bytes, when there is a limit.
     pub memory_limit: Option<u64>,
     /// Whom the process acts as, where there are users.

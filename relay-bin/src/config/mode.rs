@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use relay_tls::Domains;
 use relay_transport::ProxyProtocol;
 
+use super::activation::{self, ACME, ActivationError, HTTP, HTTPS};
 use super::conflicts::{self, FILES, INSECURE};
 use super::{ConfigProblem, Environment, ListenAddr, keep, typed};
 use crate::args::{Flags, Setting};
@@ -69,7 +70,12 @@ impl Mode {
     ) -> Option<Self> {
         if !flags.insecure_listen.value().is_empty() {
             conflicts::refuse(flags, &INSECURE, problems);
-            let listen = listen_addr("insecure-listen", &flags.insecure_listen, problems)?;
+            let place = Place {
+                name: HTTP,
+                flag: "insecure-listen",
+                setting: &flags.insecure_listen,
+            };
+            let listen = place.listen_addr(environment, problems)?;
             return Some(Self::Insecure { listen });
         }
         let certificates = if has_files(flags) {
@@ -80,7 +86,12 @@ impl Mode {
         } else {
             acme(flags, environment, problems)
         };
-        let listen = listen_addr("https-listen", &flags.https_listen, problems);
+        let place = Place {
+            name: HTTPS,
+            flag: "https-listen",
+            setting: &flags.https_listen,
+        };
+        let listen = place.listen_addr(environment, problems);
         Some(Self::Tls {
             listen: listen?,
             proxy_protocol: proxy_protocol(flags),
@@ -115,7 +126,12 @@ fn acme(
         Domains::new(&flags.domain.value().0).map_err(|source| ConfigProblem::Domain { source });
     let domains = keep(domains, problems);
     let directory = keep(directory(&flags.acme_directory), problems);
-    let http_listen = listen_addr("http-listen", &flags.http_listen, problems);
+    let place = Place {
+        name: ACME,
+        flag: "http-listen",
+        setting: &flags.http_listen,
+    };
+    let http_listen = place.listen_addr(environment, problems);
     Some(CertificateSource::Acme(Box::new(AcmeSource {
         domains: domains?,
         cache: cache(flags, environment),
@@ -160,16 +176,37 @@ fn proxy_protocol(flags: &Flags) -> ProxyProtocol {
     }
 }
 
-fn listen_addr(
+/// Where a listener's address comes from.
+struct Place<'f> {
+    /// As the socket is called when the process is given it.
+    name: &'static str,
     flag: &'static str,
-    setting: &Setting<String>,
-    problems: &mut Vec<ConfigProblem>,
-) -> Option<ListenAddr> {
-    let addr = setting.value();
-    let parsed = addr.parse().map_err(|source| ConfigProblem::ListenAddr {
-        flag,
-        addr: addr.clone(),
-        source,
-    });
-    keep(parsed, problems)
+    setting: &'f Setting<String>,
+}
+
+impl Place<'_> {
+    /// The flag's, unless that was left out and there is a socket; of both, each has to say the same.
+    fn listen_addr(
+        &self,
+        environment: &Environment,
+        problems: &mut Vec<ConfigProblem>,
+    ) -> Option<ListenAddr> {
+        let flag = self.flag;
+        let activated = activation::addr(environment, self.name);
+        if let (Some(addr), false) = (activated, self.setting.is_present()) {
+            return ListenAddr::of(addr);
+        }
+        let addr = self.setting.value();
+        let parsed = addr.parse().map_err(|source| ConfigProblem::ListenAddr {
+            flag,
+            addr: addr.clone(),
+            source,
+        });
+        let parsed: ListenAddr = keep(parsed, problems)?;
+        if activated.is_some_and(|addr| !parsed.is_at(addr)) {
+            let elsewhere = ActivationError::Elsewhere { flag };
+            problems.extend(activation::refuse(environment, self.name, elsewhere));
+        }
+        Some(parsed)
+    }
 }

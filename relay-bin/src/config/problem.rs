@@ -6,7 +6,7 @@ use relay_tls::DomainError;
 use thiserror::Error;
 
 use super::environment::SINGLE_INSTANCE;
-use super::{Fields, ListenAddrError, MetricsListenError};
+use super::{ActivationError, Fields, ListenAddrError, MetricsListenError};
 use crate::boot::capabilities::CapabilityError;
 
 /// One thing wrong with the configuration.
@@ -84,6 +84,16 @@ pub enum ConfigProblem {
         /// What is wrong with it.
         source: MetricsListenError,
     },
+    /// A socket that the process was given fits no listener.
+    #[error("a socket that was handed over is refused")]
+    Activation {
+        /// The socket's name.
+        name: String,
+        /// Where it listens, if it does.
+        addr: Option<String>,
+        /// What is wrong with it.
+        source: ActivationError,
+    },
     /// Not an address to listen on.
     #[error("--{flag} is not a listen address")]
     ListenAddr {
@@ -143,6 +153,13 @@ impl ConfigProblem {
                 value,
                 "give 127.0.0.1:9090 or [::1]:9090, or \"\" for no page",
             ),
+            Self::Activation { name, addr, .. } => Fields {
+                addr: addr.as_deref(),
+                ..Fields::value(
+                    name,
+                    "name sockets http, https, acme or metrics, as the flags have it (FileDescriptorName=)",
+                )
+            },
             Self::ListenAddr { addr, .. } => Fields {
                 addr: Some(addr),
                 ..Fields::fix("give host:port, :port or [v6]:port, port 1 to 65535")

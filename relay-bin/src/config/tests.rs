@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use super::*;
 use crate::args::{Invocation, parse};
 
+mod activation;
 mod modes;
 mod refusals;
 
@@ -163,11 +164,39 @@ fn counts_and_durations_have_bounds() {
         ("--drain-deadline=1ns", true),
         ("--drain-deadline=1h", true),
         ("--drain-deadline=1h1ns", false),
+        ("--drain-spread=10s", false),
+        ("--drain-spread=9999ms", true),
         ("--queue-memory=0", false),
         ("--queue-memory=1048575", false),
         ("--queue-memory=1048576", true),
     ] {
         assert_eq!(configured(&[LISTEN, flag]).is_ok(), ok, "{flag}");
+    }
+}
+
+#[test]
+fn a_spread_is_shorter_than_its_deadline() {
+    for (deadline, spread, refused) in [
+        (
+            "--drain-deadline=2s",
+            "--drain-spread=2s",
+            &["drain-spread"][..],
+        ),
+        ("--drain-deadline=2s", "--drain-spread=1999ms", &[]),
+        (
+            "--drain-deadline=0s",
+            "--drain-spread=1s",
+            &["drain-deadline"],
+        ),
+    ] {
+        let problems = configured(&[LISTEN, deadline, spread]).err();
+        let named = problems.unwrap_or_default().into_iter().map(|problem| {
+            let ConfigProblem::Value { flag, .. } = problem else {
+                panic!("{problem:?}");
+            };
+            flag
+        });
+        assert_eq!(named.collect::<Vec<_>>(), refused, "{deadline} {spread}");
     }
 }
 

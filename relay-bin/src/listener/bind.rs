@@ -19,6 +19,12 @@ pub(crate) async fn bind(addr: &ListenAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
+/// Takes a socket that listens already; how many may wait in it is its maker's choice.
+pub(crate) fn adopt(socket: std::net::TcpListener) -> io::Result<TcpListener> {
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket)
+}
+
 async fn listen(addr: &ListenAddr) -> io::Result<TcpListener> {
     let port = addr.port.get();
     match (&addr.host, addr.literal()) {

@@ -5,5 +5,5 @@
 mod bind;
 mod pages;
 
-pub(crate) use bind::bind;
+pub(crate) use bind::{adopt, bind};
 pub(crate) use pages::{BoundPage, Page, PageServer};

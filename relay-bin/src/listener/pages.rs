@@ -74,6 +74,7 @@ pub(crate) struct PageServer {
     /// Its sender is the accepting task's own, and gone with it.
     end: watch::Receiver<Option<ListenerError>>,
     tasks: TaskTracker,
+    release: CancellationToken,
     stop: CancellationToken,
     cut: CancellationToken,
 }
@@ -86,10 +87,12 @@ impl PageServer {
             local_addr: bound.local_addr,
             end,
             tasks: TaskTracker::new(),
+            release: CancellationToken::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
         };
         let (stop, cut) = (server.stop.clone(), server.cut.clone());
+        let release = server.release.clone();
         let over = CancellationToken::new();
         let accepting = accept(
             bound.listener,
@@ -103,10 +106,16 @@ impl PageServer {
                 stop.cancelled().await;
                 page.wanted().await;
             };
+            let accepting = async {
+                let end = tokio::select! {
+                    end = accepting => end,
+                    // The listener is dropped by now; connections have it until the drain.
+                    () = release.cancelled() => return pending().await,
+                };
+                told.send_replace(Some(end));
+            };
             tokio::select! {
-                end = accepting => {
-                    told.send_replace(Some(end));
-                }
+                () = accepting => {}
                 () = unwanted => {}
                 () = cut.cancelled() => {}
             }
@@ -118,6 +127,11 @@ impl PageServer {
     /// Where it listens.
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Lets go of the listener, for somebody else who accepts on the same socket; what was accepted goes on.
+    pub(crate) fn release_listener(&self) {
+        self.release.cancel();
     }
 
     /// Resolves when nothing is accepted any more although nobody has asked for that. Level-triggered.

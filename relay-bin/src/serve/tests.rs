@@ -98,9 +98,17 @@ async fn a_listener_that_dies_is_told_and_drains_and_exits_1() {
                 relay: builder.with_listener(relay).unwrap(),
                 http: None,
                 metrics: Some(BoundPage::new(page).unwrap()),
+                handles: Vec::new(),
             })
         };
-        let serving = serve_on(bind, &config, certified, push, stream::pending());
+        let serving = serve_on(
+            bind,
+            &config,
+            Kin::default(),
+            certified,
+            push,
+            stream::pending(),
+        );
         let goodbye = goodbye(addr, || {
             rustix::net::shutdown(&dying, Shutdown::Both).unwrap();
         });

@@ -1,8 +1,10 @@
 //! The executable as its supervisor sees it: environment, flags, signals, standard error, exit code.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::{Output, Stdio};
 
+use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -132,6 +134,44 @@ impl Executable {
         let mut relay = Self::launch(command(&[], args), addr, metrics);
         relay.is_up(metrics, "/metrics").await;
         relay
+    }
+
+    /// Given these sockets as systemd gives them, until it answers.
+    pub(crate) async fn start_with_sockets<const N: usize>(
+        sockets: [(&str, OwnedFd); N],
+        (addr, metrics): (SocketAddr, SocketAddr),
+        args: &[String],
+    ) -> Self {
+        let mut relay = Self::launch_with_sockets(sockets, (addr, metrics), args);
+        relay.is_up(addr, "/readyz").await;
+        relay
+    }
+
+    /// The same, whatever becomes of it.
+    pub(crate) fn launch_with_sockets<const N: usize>(
+        sockets: [(&str, OwnedFd); N],
+        (addr, metrics): (SocketAddr, SocketAddr),
+        args: &[String],
+    ) -> Self {
+        let names: Vec<_> = sockets.iter().map(|(name, _)| *name).collect();
+        let mut shell = Command::new("/bin/sh");
+        // Only the process itself knows its id, and the shell becomes it.
+        shell
+            .arg("-c")
+            .arg("LISTEN_PID=$$ exec \"$0\" \"$@\"")
+            .arg(EXECUTABLE);
+        let announced = [
+            ("LISTEN_FDS", &*N.to_string()),
+            ("LISTEN_FDNAMES", &*names.join(":")),
+        ];
+        let mut command = bare(shell, &announced, args);
+        let sockets = sockets.into_iter().zip(3..);
+        let mappings = sockets.map(|((_, parent_fd), child_fd)| FdMapping {
+            parent_fd,
+            child_fd,
+        });
+        command.fd_mappings(mappings.collect()).unwrap();
+        Self::launch(command, addr, metrics)
     }
 
     fn launch(mut command: Command, addr: SocketAddr, metrics: SocketAddr) -> Self {

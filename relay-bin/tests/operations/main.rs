@@ -6,6 +6,7 @@
     reason = "a panic is how a test reports, in its helpers too"
 )]
 
+mod activation;
 #[expect(clippy::print_stdout, reason = "tells why a test was skipped")]
 #[path = "../../../crates/relay-tls/tests/pebble/authority.rs"]
 mod authority;
@@ -43,4 +44,5 @@ mod scratch;
 mod secrets;
 mod tls;
 mod tls_peers;
+mod upgrade;
 mod warnings;

@@ -17,7 +17,7 @@ pub(super) struct Log {
 }
 
 /// A place in a log: lines before it are history.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Mark(usize);
 
 impl Log {

@@ -1,13 +1,15 @@
 //! One relay process: started, waited for, signalled, and never left behind.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use command_fds::{CommandFdExt as _, FdMapping};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
@@ -25,6 +27,10 @@ pub(super) struct Relay {
     addr: SocketAddr,
     log: Log,
     boot: Mark,
+    /// The process that serves, once it is no longer the one that was started.
+    successor: Option<Pid>,
+    /// The group of a process and its successors.
+    group: Option<Pid>,
     /// Fills the log; ends with the process.
     _reader: JoinSet<()>,
 }
@@ -68,6 +74,42 @@ impl Relay {
         Self::spawn(command(binary).arg(listen_at(addr)), addr)
     }
 
+    /// Starts a relay on a free port that may be succeeded, in a process group for all of them.
+    pub(super) fn start_line(executable: &Path, flags: &[&str]) -> anyhow::Result<Self> {
+        let addr = ports::free()?;
+        let mut command = command(executable);
+        command
+            .arg(listen_at(addr))
+            .args(UNHINDERED)
+            .args(flags)
+            .process_group(0);
+        let mut relay = Self::spawn(&mut command, addr)?;
+        relay.group = Some(relay.pid()?);
+        Ok(relay)
+    }
+
+    /// Starts a relay that is given its socket, as systemd gives it.
+    pub(super) fn start_on(
+        binary: &Path,
+        socket: &TcpListener,
+        addr: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        // Only a process itself knows its id before it runs: the shell becomes the relay.
+        let mut shell = command("/bin/sh".as_ref());
+        shell
+            .args(["-c", "LISTEN_PID=$$ exec \"$0\" \"$@\""])
+            .arg(binary)
+            .arg(listen_at(addr))
+            .args(UNHINDERED)
+            .env("LISTEN_FDS", "1")
+            .env("LISTEN_FDNAMES", "http")
+            .fd_mappings(vec![FdMapping {
+                parent_fd: socket.as_fd().try_clone_to_owned()?,
+                child_fd: 3,
+            }])?;
+        Self::spawn(&mut shell, addr)
+    }
+
     fn spawn(command: &mut Command, addr: SocketAddr) -> anyhow::Result<Self> {
         command.stdout(Stdio::null());
         let mut child = command.spawn().context("could not start the relay")?;
@@ -79,6 +121,8 @@ impl Relay {
             child,
             addr,
             boot: log.mark(),
+            successor: None,
+            group: None,
             log,
             _reader: reader,
         })
@@ -115,12 +159,26 @@ impl Relay {
 
     /// Sends a signal to this process and no other.
     pub(super) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        kill_process(self.pid()?, signal).context("could not signal the relay")
+    }
+
+    fn pid(&self) -> anyhow::Result<Pid> {
+        if let Some(successor) = self.successor {
+            return Ok(successor);
+        }
         let pid = self.child.id().context("the relay has already ended")?;
-        let pid = i32::try_from(pid)
-            .ok()
-            .and_then(Pid::from_raw)
-            .context("a process id")?;
-        kill_process(pid, signal).context("could not signal the relay")
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        pid.context("a process id")
+    }
+
+    /// Has it succeeded by its executable, and waits until the successor serves; signals go there from here on.
+    pub(super) async fn upgrade(&mut self) -> anyhow::Result<()> {
+        let mark = self.log.mark();
+        self.signal(Signal::USR2)?;
+        let serves = self.log.event(mark, "successor serves; draining", &[]);
+        let pid = serves.await?.get("pid").and_then(|pid| pid.parse().ok());
+        self.successor = Some(pid.and_then(Pid::from_raw).context("no pid")?);
+        Ok(())
     }
 
     /// Waits for its end, and says how long that took.
@@ -234,6 +292,16 @@ impl Relay {
             .get("conn_id")
             .map(str::to_owned)
             .context("`phone_registered` has no conn_id")
+    }
+}
+
+/// Its own child is killed with its handle; a successor is not its child.
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            // Fails when nobody is left in it.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
     }
 }
 

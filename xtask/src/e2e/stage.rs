@@ -1,5 +1,6 @@
 //! What one scenario may use: relays of its own, started from the binary under test.
 
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -61,6 +62,36 @@ impl Stage {
             .push(relay.log().clone());
         relay.ready().await?;
         Ok(relay)
+    }
+
+    /// A relay from this executable that may be succeeded, ready to serve.
+    ///
+    /// # Errors
+    ///
+    /// It did not start.
+    pub(super) async fn relay_with_successors(
+        &self,
+        executable: &Path,
+        flags: &[&str],
+    ) -> anyhow::Result<Relay> {
+        let relay = self.noted(Relay::start_line(executable, flags)?);
+        relay.ready().await?;
+        Ok(relay)
+    }
+
+    /// A relay that is given this socket, as systemd gives it.
+    ///
+    /// # Errors
+    ///
+    /// It did not start.
+    pub(super) fn relay_on(&self, socket: &TcpListener, addr: SocketAddr) -> anyhow::Result<Relay> {
+        Ok(self.noted(Relay::start_on(&self.binary, socket, addr)?))
+    }
+
+    fn noted(&self, relay: Relay) -> Relay {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.push(relay.log().clone());
+        relay
     }
 
     /// The binary under test.

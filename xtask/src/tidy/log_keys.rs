@@ -49,6 +49,8 @@ pub(crate) const KEYS: &[&str] = &[
     "unexpected_ports",
     "expected_ports",
     "addr",
+    // A successor.
+    "pid",
 ];
 
 const MACROS: &[&str] = &["trace", "debug", "info", "warn", "error", "event"];

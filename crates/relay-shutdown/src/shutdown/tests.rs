@@ -1,9 +1,9 @@
 //! Drains without sockets, on a paused clock: members are guards that this test holds itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use relay_core::{BoxFuture, DrainServer, Limits, Origin, Registry, ServerId};
+use relay_core::{BoxFuture, DrainServer, Flush, Limits, Origin, Outbox, Registry, ServerId};
 
 use crate::{Outcome, ShutdownContext, clock, shutdown};
 
@@ -128,4 +128,86 @@ async fn a_second_drain_waits_for_the_same_end() {
     );
     assert_eq!(first.outcome, Outcome::Complete);
     assert_eq!(second.outcome, Outcome::Complete);
+}
+
+/// A step of the paused clock, by which members look for their close.
+const STEP: Duration = Duration::from_millis(10);
+
+/// When a leg was asked to close, after `start`, and how long it may flush.
+async fn asked(outbox: &Outbox, start: Instant) -> (Duration, Duration) {
+    loop {
+        if let Some(close) = outbox.close_order() {
+            let Flush::Within(flush) = close.flush else {
+                panic!("{close:?} is not the drain's");
+            };
+            return (clock::now() - start, flush);
+        }
+        tokio::time::sleep(STEP).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spread_asks_binaries_in_turn_and_each_phone_behind_its_own() {
+    let registry = Registry::new(Limits::default());
+    let start = clock::now();
+    let members = ["a", "b"].map(|name| {
+        let id = ServerId::new(name.as_bytes());
+        let binary = registry.claim(&id, Origin::unknown(), start);
+        let binary = binary.expect("free");
+        (binary, registry.join(&id, start).expect("binary"))
+    });
+    let leaving = async {
+        let [(mut a, mut a_phone), (mut b, mut b_phone)] = members;
+        let turns = tokio::join!(
+            asked(a.outbox(), start),
+            asked(a_phone.outbox(), start),
+            asked(b.outbox(), start),
+            asked(b_phone.outbox(), start),
+        );
+        a_phone.closed_cleanly();
+        b_phone.closed_cleanly();
+        a.closed_cleanly();
+        b.closed_cleanly();
+        drop((a_phone, b_phone, a, b));
+        [(turns.0, turns.1), (turns.2, turns.3)]
+    };
+    let ctx = ShutdownContext::new().spread(Duration::from_secs(4));
+    let (report, turns) = tokio::join!(shutdown(ctx, &registry, &[]), leaving);
+    assert_eq!(report.outcome, Outcome::Complete);
+    assert_eq!((report.closed, report.cut), (4, 0));
+    let mut binaries = turns.map(|(binary, _)| binary.0);
+    binaries.sort();
+    assert!(binaries[0] < STEP, "{binaries:?}");
+    let second = Duration::from_secs(1)..Duration::from_secs(1) + 2 * STEP;
+    assert!(second.contains(&binaries[1]), "{binaries:?}");
+    for (binary, phone) in turns {
+        assert!(binary.0 <= phone.0 && phone.0 <= Duration::from_secs(4));
+        // Half of what is left of ten seconds when the turn comes, a step of the clock aside.
+        for (after, flush) in [binary, phone] {
+            let left = (Duration::from_secs(10) - after) / 2;
+            assert!(left <= flush && flush <= left + STEP, "{after:?} {flush:?}");
+        }
+    }
+    assert!(report.asked_after > Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_in_the_middle_of_a_spread_asks_nobody_any_more() {
+    let registry = Registry::new(Limits::default());
+    let binary = registry
+        .claim(&id(), Origin::unknown(), clock::now())
+        .expect("free");
+    let phone = registry.join(&id(), clock::now()).expect("binary");
+    let ctx = ShutdownContext::new().spread(Duration::from_secs(9));
+    let cut = ctx.cut_handle();
+    let cutting = async {
+        registry.draining().await;
+        cut.cut();
+        tokio::time::sleep(STEP).await;
+        drop((phone, binary));
+    };
+    let (report, ()) = tokio::join!(shutdown(ctx, &registry, &[]), cutting);
+    assert_eq!(report.outcome, Outcome::CutShort);
+    assert_eq!(report.cut, 2);
+    assert!(report.elapsed <= 2 * STEP);
 }

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::Service;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::time::Sleep;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Timeouts, Waits, Watched};
 use crate::accept::Io;
@@ -101,11 +102,19 @@ pub(crate) async fn serve(
     io: impl Io + 'static,
     accepted: Instant,
     remote: SocketAddr,
+    newcomer: TaskTrackerToken,
     service: &RelayService,
 ) {
+    let peer = service.for_peer(remote);
+    let newcomer = Mutex::new(Some(newcomer));
+    let service_of_peer = service_fn(move |request| {
+        let response = peer.call(request);
+        newcomer.lock().take();
+        response
+    });
     let stop = service.shared.stop.cancelled();
     Http1::new(&service.shared.config)
-        .serve(io, accepted, service.for_peer(remote), stop)
+        .serve(io, accepted, service_of_peer, stop)
         .await;
 }
 

@@ -53,3 +53,46 @@ async fn a_listener_that_was_stopped_has_not_failed() {
     server.closed().await;
     assert!(futures_util::poll!(Box::pin(server.failed())).is_pending());
 }
+
+#[tokio::test]
+async fn who_was_accepted_gets_in_after_the_listener_was_let_go_and_who_was_not_waits_for_a_successor()
+ {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let relay = || {
+        let listener = TcpListener::from_std(socket.try_clone().unwrap()).unwrap();
+        let registry = Registry::new(Limits::default());
+        let builder = ServerBuilder::new(registry.clone());
+        (registry, builder.with_listener(listener).unwrap())
+    };
+    let (registry, bound) = relay();
+    let server = bound.serve();
+    let addr = server.local_addr();
+    let connect = async || RawPeer::connect(addr, Socket::default()).await.unwrap();
+    let mut accepted = connect().await;
+    // Behind it in the queue, so that its answer says that both were accepted.
+    let mut idle = connect().await;
+    assert_eq!(idle.ask(&Request::bare("GET", "/readyz")).await.status, 200);
+
+    server.release_listener();
+    let mut settled = Box::pin(server.settled());
+    assert!(futures_util::poll!(&mut settled).is_pending());
+    accepted.upgrade(&Request::binary("late")).await;
+    // Nobody waits for a connection that was answered and idles.
+    patiently("the last newcomer", settled).await;
+    server.settled().await;
+    accepted.settle().await;
+    assert!(futures_util::poll!(Box::pin(server.failed())).is_pending());
+
+    let mut waiting = connect().await;
+    let (_, successor) = relay();
+    let _successor = successor.serve();
+    waiting.upgrade(&Request::binary("late")).await;
+
+    let servers: [&dyn DrainServer; 1] = [&server];
+    let drained = shutdown(ShutdownContext::new(), &registry, &servers);
+    let goodbye = accepted.expect_close(1001, "shutting down");
+    let (report, ()) = tokio::join!(drained, goodbye);
+    assert_eq!((report.outcome, report.cut), (Outcome::Complete, 0));
+    waiting.settle().await;
+}

@@ -143,6 +143,7 @@ async fn help_is_no_error(stage: &Stage) -> anyhow::Result<()> {
             "metrics-listen",
             "max-connections",
             "drain-deadline",
+            "drain-spread",
             "queue-memory",
             "log-format",
             "version",

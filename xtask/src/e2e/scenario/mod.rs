@@ -70,6 +70,7 @@ mod ops_flood;
 mod ops_limits;
 mod ops_page;
 mod phones;
+mod restart;
 mod routing;
 mod upgrade;
 
@@ -87,6 +88,7 @@ pub(super) fn all() -> impl Iterator<Item = Scenario> {
         backlog::ALL,
         drain::ALL,
         drain_proof::ALL,
+        restart::ALL,
         command_line::ALL,
         logs::ALL,
         churn::ALL,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use relay_core::{Limits, Registry};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::ServerBuilder;
@@ -33,7 +34,8 @@ impl Client {
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             let remote = SocketAddr::from(([127, 0, 0, 1], 1));
-            serve(relay, connected, remote, &relays).await;
+            let newcomer = TaskTracker::new().token();
+            serve(relay, connected, remote, newcomer, &relays).await;
         });
         Self {
             stream,
@@ -155,7 +157,7 @@ async fn upgraded(relay: impl Io + 'static, mut client: impl Io) -> Stream {
     let waits = Arc::new(Mutex::new(Waits::new(timeouts, clock::now())));
     let watched = Watched::new(relay, waits);
     let (sender, mut upgrading) = tokio::sync::mpsc::channel(1);
-    let switch = hyper::service::service_fn(move |request: Request<Incoming>| {
+    let switch = service_fn(move |request: Request<Incoming>| {
         sender.try_send(hyper::upgrade::on(request)).unwrap();
         let switching = Response::builder().status(101);
         std::future::ready(switching.body(String::new()))
