@@ -12,6 +12,7 @@ mod autobahn;
 mod bench;
 mod cli;
 mod clock;
+mod debian;
 mod e2e;
 mod instructions;
 mod steps;

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use crate::clock::Stopwatch;
+use crate::debian;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 
@@ -56,6 +57,7 @@ const PARTS: &[(&str, Part)] = &[
 /// what fails is a part that could not be measured.
 pub(crate) fn run(workspace: &Workspace, options: &BenchOptions) -> anyhow::Result<Tally> {
     let stopwatch = Stopwatch::start();
+    debian::install_missing(debian::PROXIES)?;
     let bench = Bench::build(workspace, options)?;
     let mut report = Report::of(machine::describe());
     let mut tally = Tally::default();

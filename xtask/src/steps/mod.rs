@@ -1,6 +1,5 @@
 //! `cargo xtask test`: everything there is to check, in order, without stopping at the first failure.
 
-mod debian;
 mod promtool;
 mod summary;
 
@@ -18,7 +17,7 @@ use crate::cli::E2eOptions;
 use crate::clock::Stopwatch;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{autobahn, e2e, instructions, tidy};
+use crate::{autobahn, debian, e2e, instructions, tidy};
 
 /// One line of the closing table.
 struct Finished {
@@ -61,7 +60,7 @@ pub(crate) fn run(workspace: &Workspace, locked: bool) -> Tally {
         });
     };
 
-    step("debian", &mut debian::install_missing);
+    step("debian", &mut || debian::install_missing(debian::REFEREES));
     step("tidy", &mut || Ok(tidy::run(workspace)));
     step("format", &mut || {
         check(
@@ -148,7 +147,7 @@ pub(crate) fn run(workspace: &Workspace, locked: bool) -> Tally {
 }
 
 /// A command that counts as one check.
-fn check(command: &mut Command) -> anyhow::Result<Tally> {
+pub(crate) fn check(command: &mut Command) -> anyhow::Result<Tally> {
     Ok(Tally::of_check(stream(command, |_| {})?.success()))
 }
 

@@ -1,4 +1,5 @@
-//! The referees that tests ask and cargo cannot build, from Debian's packages.
+//! The referees that tests ask, and the peers that measurements are held against: what cargo cannot build, from
+//! Debian's packages.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -7,20 +8,27 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::steps::check;
 use crate::tally::Tally;
 
-/// A program that a test starts, and the package it is in.
-const PROGRAMS: &[(&str, &str)] = &[
+/// What tests start: programs by their paths, and the packages they are in.
+pub(crate) const REFEREES: &[(&str, &str)] = &[
+    ("/usr/bin/valgrind", "valgrind"),
     ("/usr/bin/promtool", "prometheus"),
     ("/usr/bin/prometheus", "prometheus"),
     ("/usr/bin/pebble", "pebble"),
     ("/usr/bin/pebble-challtestsrv", "pebble"),
 ];
 
-/// Installs what is missing, as root where there is apt-get; else says so, and the tests that need it speak for
-/// themselves.
-pub(super) fn install_missing() -> anyhow::Result<Tally> {
-    let packages = packages_of(|program| !Path::new(program).exists());
+/// What the relay is measured beside.
+pub(crate) const PROXIES: &[(&str, &str)] = &[
+    ("/usr/sbin/nginx", "nginx-light"),
+    ("/usr/sbin/haproxy", "haproxy"),
+];
+
+/// Installs what is missing, as root where there is apt-get; else says so, and who needs it speaks for itself.
+pub(crate) fn install_missing(programs: &[(&'static str, &'static str)]) -> anyhow::Result<Tally> {
+    let packages = packages_of(programs, |program| !Path::new(program).exists());
     if packages.is_empty() {
         println!("nothing is missing");
         return Ok(Tally::default());
@@ -34,15 +42,18 @@ pub(super) fn install_missing() -> anyhow::Result<Tally> {
         return Ok(Tally::default());
     }
     let _no_services = NoServices::declare();
-    super::check(apt_get().arg("update"))?;
+    check(apt_get().arg("update"))?;
     let mut install = apt_get();
     install.args(["install", "--yes", "--no-install-recommends"]);
-    super::check(install.args(packages))
+    check(install.args(packages))
 }
 
 /// Each once.
-fn packages_of(is_missing: impl Fn(&str) -> bool) -> Vec<&'static str> {
-    let missing = PROGRAMS.iter().filter(|(program, _)| is_missing(program));
+fn packages_of(
+    programs: &[(&'static str, &'static str)],
+    is_missing: impl Fn(&str) -> bool,
+) -> Vec<&'static str> {
+    let missing = programs.iter().filter(|(program, _)| is_missing(program));
     let packages: BTreeSet<_> = missing.map(|(_, package)| *package).collect();
     packages.into_iter().collect()
 }
@@ -95,8 +106,11 @@ mod tests {
     #[test]
     fn one_missing_program_is_enough_for_its_package() {
         let challenges = |program: &str| program.ends_with("pebble-challtestsrv");
-        assert_eq!(packages_of(challenges), ["pebble"]);
-        assert_eq!(packages_of(|_| true), ["pebble", "prometheus"]);
-        assert!(packages_of(|_| false).is_empty());
+        assert_eq!(packages_of(REFEREES, challenges), ["pebble"]);
+        assert_eq!(
+            packages_of(REFEREES, |_| true),
+            ["pebble", "prometheus", "valgrind"]
+        );
+        assert!(packages_of(REFEREES, |_| false).is_empty());
     }
 }
