@@ -37,6 +37,9 @@ pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(log_panic));
     let inherited = Inherited::take();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
+        // What another thread wakes goes before what sockets wake: in a drain every peer is told before the first
+        // answer is looked at. In between nothing is woken from outside, and looking costs one atomic load.
+        .global_queue_interval(1)
         .enable_all()
         .build()
     {

@@ -14,6 +14,9 @@ use crate::peers::{Daemon, Either, Phone, Seen};
 use crate::socket;
 use crate::wire;
 
+/// Until an allocator has given back what a burst needed: jemalloc does so within 10 s.
+const ALLOCATOR_DECAY: Duration = Duration::from_secs(12);
+
 /// Half of them daemons with one phone each: nothing is shared, so this is the dearest way to be so many.
 fn gather(
     target: Target,
@@ -82,7 +85,7 @@ impl Idle {
             answered == phones as u64,
             "{answered} of {phones} big messages came back"
         );
-        engine.run_until(clock::now() + Duration::from_secs(2), |_| false)?;
+        engine.run_until(clock::now() + ALLOCATOR_DECAY, |_| false)?;
         let rss_after_big = process.rss()?;
         ensure!(
             engine.open() == self.connections,

@@ -18,7 +18,7 @@ pub(crate) struct Target {
     pub(crate) process: Watched,
 }
 
-/// A server-id for each number.
+/// A server-id for each number, and for each process others: what an earlier load left behind is nobody's daemon.
 pub(crate) fn server_id(number: usize) -> String {
-    format!("00000000-0000-4000-8000-{number:012}")
+    format!("{:08x}-0000-4000-8000-{number:012}", std::process::id())
 }

@@ -227,6 +227,11 @@ impl Shared {
         }
     }
 
+    /// When the service was made.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     pub(crate) fn next_seed(&self) -> u32 {
         // A Weyl sequence: consecutive connections get distant seeds.
         self.seed.fetch_add(0x9e37_79b9, Ordering::Relaxed)

@@ -51,6 +51,8 @@ pub(crate) struct Shape {
     pub(crate) leftover: Vec<u8>,
     /// Spreads the heartbeat.
     pub(crate) seed: u32,
+    /// From when heartbeats are counted; the same for all connections that shall be woken together.
+    pub(crate) epoch: Instant,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
@@ -61,6 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
             bounds,
             leftover,
             seed,
+            epoch,
         } = shape;
         Self {
             stream,
@@ -68,7 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
             scratch,
             reader: Reader::new(bounds, timing.message_timeout, leftover),
             writer: Writer::default(),
-            heartbeat: Heartbeat::new(&timing, seed, now),
+            heartbeat: Heartbeat::new(&timing, seed, epoch, now),
             closing: Closing::new(timing.close_timeout),
             timing,
             is_paused: false,

@@ -25,17 +25,23 @@ pub(super) enum Beat {
 }
 
 impl Heartbeat {
-    /// `seed` spreads the pings of many connections.
-    pub(super) fn new(timing: &Timing, seed: u32, now: Instant) -> Self {
+    /// `seed` spreads the pings of many connections, over moments that are whole steps from `epoch`: connections that
+    /// share both interval and epoch are woken together, some eighty of ten thousand at a time.
+    pub(super) fn new(timing: &Timing, seed: u32, epoch: Instant, now: Instant) -> Self {
+        let interval = timing.heartbeat_interval;
+        let step = interval / STEPS;
+        let next = epoch + step * (whole_steps(now.saturating_duration_since(epoch), step) + 1);
         let mut heartbeat = Self {
-            interval: timing.heartbeat_interval,
+            interval,
             timeout: timing.heartbeat_timeout,
-            next_ping: now,
+            next_ping: next,
             dead_at: None,
             pings: 0,
             seed,
         };
-        heartbeat.schedule(now);
+        // One less than the most, since the first step is a part of one.
+        let steps = LEAST_STEPS + heartbeat.random() % (MOST_STEPS - LEAST_STEPS);
+        heartbeat.next_ping += step * steps;
         heartbeat
     }
 
@@ -68,14 +74,35 @@ impl Heartbeat {
     }
 
     fn schedule(&mut self, now: Instant) {
-        // xorshift32 (Marsaglia 2003): spreading wants no better randomness.
+        let step = self.interval / STEPS;
+        // A process that was suspended does not catch up on pings.
+        let missed = whole_steps(now.saturating_duration_since(self.next_ping), step);
+        let steps = LEAST_STEPS + self.random() % (MOST_STEPS - LEAST_STEPS + 1);
+        self.next_ping += step * missed.saturating_add(steps);
+    }
+
+    /// xorshift32 (Marsaglia 2003): spreading wants no better randomness.
+    fn random(&mut self) -> u32 {
         self.seed |= 1;
         self.seed ^= self.seed << 13;
         self.seed ^= self.seed >> 17;
         self.seed ^= self.seed << 5;
-        let per_mille = 900 + self.seed % 201;
-        self.next_ping = now + self.interval * per_mille / 1000;
+        self.seed
     }
+}
+
+/// Steps of an interval: of 30 s, 234 ms each. Waking the thread for one ping alone costs more than the ping.
+const STEPS: u32 = 128;
+
+/// An interval and a tenth less, in whole steps.
+const LEAST_STEPS: u32 = 116;
+
+/// An interval and a tenth more.
+const MOST_STEPS: u32 = 140;
+
+fn whole_steps(time: Duration, step: Duration) -> u32 {
+    let steps = time.as_nanos().checked_div(step.as_nanos());
+    u32::try_from(steps.unwrap_or_default()).unwrap_or(u32::MAX - 1)
 }
 
 #[cfg(test)]
@@ -84,15 +111,18 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn heartbeat(seed: u32, now: Instant) -> Heartbeat {
-        let timing = Timing {
+    fn timing() -> Timing {
+        Timing {
             write_timeout: SECOND,
             close_timeout: SECOND,
             message_timeout: SECOND,
             heartbeat_interval: 30 * SECOND,
             heartbeat_timeout: 30 * SECOND,
-        };
-        Heartbeat::new(&timing, seed, now)
+        }
+    }
+
+    fn heartbeat(seed: u32, now: Instant) -> Heartbeat {
+        Heartbeat::new(&timing(), seed, now, now)
     }
 
     #[test]
@@ -109,7 +139,38 @@ mod tests {
         }
         firsts.sort();
         firsts.dedup();
-        assert!(firsts.len() > 100, "{} different delays", firsts.len());
+        assert_eq!(firsts.len() as u32, MOST_STEPS - LEAST_STEPS);
+    }
+
+    #[test]
+    fn connections_of_any_age_are_woken_at_the_same_moments() {
+        let epoch = crate::clock::now();
+        let step = 30 * SECOND / STEPS;
+        for (seed, age) in (0..500).zip((0..).step_by(77)) {
+            let start = epoch + Duration::from_millis(age);
+            let mut heartbeat = Heartbeat::new(&timing(), seed, epoch, start);
+            let mut last = start;
+            for _ in 0..5 {
+                let next = heartbeat.deadline();
+                assert_eq!((next - epoch).as_nanos() % step.as_nanos(), 0);
+                let wait = next - last;
+                assert!(wait >= 27 * SECOND && wait <= 33 * SECOND, "{wait:?}");
+                assert_eq!(heartbeat.poll(next), Beat::Ping);
+                heartbeat.heard();
+                last = next;
+            }
+        }
+    }
+
+    #[test]
+    fn a_suspended_process_pings_once_and_goes_on_from_there() {
+        let start = crate::clock::now();
+        let mut heartbeat = heartbeat(7, start);
+        let woken = start + 1_000 * SECOND;
+        assert_eq!(heartbeat.poll(woken), Beat::Ping);
+        heartbeat.heard();
+        let wait = heartbeat.deadline() - woken;
+        assert!(wait >= 26 * SECOND && wait <= 33 * SECOND, "{wait:?}");
     }
 
     #[test]

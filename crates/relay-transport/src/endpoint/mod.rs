@@ -101,6 +101,7 @@ fn connection<E: Endpoint>(
         bounds: Bounds::new(config.max_message_bytes),
         leftover,
         seed: shared.next_seed(),
+        epoch: shared.started(),
     };
     Connection::new(stream, endpoint, shape, clock::now())
 }

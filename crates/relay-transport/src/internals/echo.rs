@@ -98,6 +98,7 @@ impl EchoServer {
             bounds: self.bounds,
             leftover,
             seed: 1,
+            epoch: clock::now(),
         };
         let connection = Connection::new(stream, Echo(EchoBox::new()), shape, clock::now());
         connection.run().await;

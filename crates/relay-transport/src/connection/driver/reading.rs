@@ -26,7 +26,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
             if must_wait && self.endpoint.poll_room(cx).is_pending() {
                 return;
             }
-            self.is_paused = false;
+            if std::mem::take(&mut self.is_paused) {
+                // The answer to a ping of meanwhile may stand behind what was not read, as far away as the peer.
+                self.heartbeat.heard();
+            }
             if let Some(mut carry) = self.reader.take_carry() {
                 self.feed(&mut carry, now);
                 continue;

@@ -100,6 +100,7 @@ impl Setup {
             bounds: crate::ws::Bounds::new(262_144),
             leftover: self.leftover,
             seed: self.seed,
+            epoch: clock::now(),
         };
         let stream = Spy::new(ours, traffic.clone(), self.fault);
         let mut connection = Connection::new(stream, endpoint, shape, clock::now());
