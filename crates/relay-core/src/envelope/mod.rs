@@ -13,6 +13,7 @@ mod fields;
 pub(crate) mod literal;
 mod nesting;
 mod parse;
+mod plain;
 mod scan;
 #[cfg(test)]
 mod tests;

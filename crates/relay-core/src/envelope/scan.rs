@@ -8,6 +8,7 @@
 //! takes a third of the instructions of the parser it replaced (see `docs/PERFORMANCE.md`), to which the tests hold it.
 
 use super::nesting::{Bracket, Nesting};
+use super::plain::plain_run;
 
 /// Why a text is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -267,61 +268,4 @@ impl<'t> Members<'_, 't> {
         let value = scanner.value()?;
         Ok(Some((key, value)))
     }
-}
-
-/// How many bytes from the front of a string's inside need no look: no quote, no backslash, no control character.
-fn plain_run(bytes: &[u8]) -> usize {
-    let mut run = 0;
-    // Most strings end in their first word, and those that do not are long.
-    if let Some(word) = bytes.first_chunk() {
-        match ends_in(word) {
-            0 => run = WORD,
-            ends => return first_of(ends),
-        }
-    }
-    let (blocks, _) = bytes[run..].as_chunks();
-    run += blocks.iter().take_while(|block| is_plain(block)).count() * BLOCK;
-    let (words, rest) = bytes[run..].as_chunks();
-    for word in words {
-        match ends_in(word) {
-            0 => run += WORD,
-            ends => return run + first_of(ends),
-        }
-    }
-    run + rest.iter().take_while(|byte| !ends_run(**byte)).count()
-}
-
-/// Bytes judged in a few SIMD instructions.
-const BLOCK: usize = 64;
-
-/// The least verdict of all, which compiles to SIMD as an early exit would not.
-fn is_plain(block: &[u8; BLOCK]) -> bool {
-    let verdict = |byte: u8| byte.saturating_sub(0x1f).min(byte ^ b'"').min(byte ^ b'\\');
-    block
-        .iter()
-        .fold(u8::MAX, |least, byte| least.min(verdict(*byte)))
-        > 0
-}
-
-/// Without a branch, for [`is_plain`]'s sake.
-fn ends_run(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-}
-
-/// Bytes judged in a register.
-const WORD: usize = 8;
-
-/// The high bit of the lowest byte that ends a run, and of some behind it: a borrow only ever moves upwards.
-fn ends_in(word: &[u8; WORD]) -> u64 {
-    const ONES: u64 = u64::MAX / 0xff;
-    let word = u64::from_le_bytes(*word);
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-    let quotes = zeros(word ^ (ONES * u64::from(b'"')));
-    let backslashes = zeros(word ^ (ONES * u64::from(b'\\')));
-    let controls = word.wrapping_sub(ONES * 0x20) & !word;
-    (quotes | backslashes | controls) & (ONES << 7)
-}
-
-fn first_of(ends: u64) -> usize {
-    ends.trailing_zeros() as usize / 8
 }
