@@ -1,13 +1,13 @@
 //! Dialling, blocking: a connection is measured once it stands.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use rustls::{ClientConnection, StreamOwned};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::wire;
 
@@ -80,6 +80,13 @@ fn upgrade(
         String::from_utf8_lossy(&head)
     );
     Ok(leftover)
+}
+
+/// Listens for a proxy. Accepting gives up in time too, as when the proxy has turned its client away.
+pub(crate) fn listen(addr: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(addr).context("bind")?;
+    SockRef::from(&listener).set_read_timeout(Some(PATIENCE))?;
+    Ok(listener)
 }
 
 /// Answers an upgrade that a proxy passes on, whatever its key.

@@ -1,6 +1,6 @@
 //! Round trips: phone → relay → daemon → relay → phone, so many in flight, and what each costs the process between.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -139,7 +139,7 @@ impl Echo {
         backend: SocketAddr,
     ) -> anyhow::Result<()> {
         let pairs = self.servers * self.phones;
-        let listener = TcpListener::bind(backend).context("the proxy's backend")?;
+        let listener = socket::listen(backend).context("the proxy's backend")?;
         let (sender, accepted) = mpsc::sync_channel(pairs);
         let phone = Phone::new(seen, &wire::payload(self.bytes), self.in_flight);
         std::thread::scope(|scope| {

@@ -17,6 +17,17 @@ const AROUND_A_STORM: Duration = Duration::from_millis(1500);
 
 const SECTION: &str = "Ten thousand connections";
 
+fn figure(name: &str, value: f64, unit: Unit, target: f64, detail: String) -> Figure {
+    Figure {
+        section: SECTION,
+        name: name.to_owned(),
+        value,
+        unit,
+        target: Some(target),
+        detail,
+    }
+}
+
 /// Idle, after a big message each, and after all have left.
 pub(super) fn memory(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let relay = bench.relay()?;
@@ -33,14 +44,7 @@ pub(super) fn memory(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let each = |bytes: f64| bytes / count as f64 / 1024.0;
     let pings = number(&result, "pings")?;
     let mut add = |name: &str, value, unit, target, detail| {
-        report.add(Figure {
-            section: SECTION,
-            name: name.to_owned(),
-            value,
-            unit,
-            target: Some(target),
-            detail,
-        });
+        report.add(figure(name, value, unit, target, detail));
     };
     let mib = |bytes: f64| format!("{:.1} MiB", bytes / f64::from(1 << 20));
     add(
@@ -185,14 +189,8 @@ pub(super) fn drain(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     report.keep("drain", &result);
     let told = number(&result, "going_away")?;
     let mut add = |name: &str, value, unit, target| {
-        report.add(Figure {
-            section: SECTION,
-            name: name.to_owned(),
-            value,
-            unit,
-            target: Some(target),
-            detail: format!("{told} of {count} read 1001"),
-        });
+        let detail = format!("{told} of {count} read 1001");
+        report.add(figure(name, value, unit, target, detail));
     };
     add(
         "drain: peers that read no 1001",
