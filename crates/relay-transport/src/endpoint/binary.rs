@@ -19,8 +19,8 @@ use crate::ws::Message;
 
 struct BinaryEndpoint {
     binary: Binary,
-    /// For logs only; the wire never shows it.
-    binary_conn_id: String,
+    /// Tells this connection from others under its server-id, in logs.
+    unique: u32,
     wakes: Arc<dyn WakeSink>,
     warnings: WarnLimit,
 }
@@ -73,6 +73,8 @@ async fn run(arrived: Arrived, claimed: Claimed) {
         shared.counters.binary.accepted.step();
         info!(%server_id, binary_version = label, %remote, "server_claimed");
     }
+    // The registry has the one, a log line has had the other: a connection lives long, and there are many.
+    drop((server_id, label));
     let endpoint = BinaryEndpoint::new(claimed.binary, Arc::clone(&shared.wakes));
     let timeout = shared.config.binary_write_timeout;
     let connection = connection(&shared, stream, leftover, timeout, endpoint);
@@ -83,17 +85,18 @@ async fn run(arrived: Arrived, claimed: Claimed) {
 
 impl BinaryEndpoint {
     fn new(binary: Binary, wakes: Arc<dyn WakeSink>) -> Self {
-        let unique = getrandom::u32().unwrap_or_default();
-        let binary_conn_id = format!(
-            "server-{}-{unique:08x}",
-            clip(binary.server_id().as_bytes())
-        );
         Self {
             binary,
-            binary_conn_id,
+            unique: getrandom::u32().unwrap_or_default(),
             wakes,
             warnings: WarnLimit::default(),
         }
+    }
+
+    /// For logs only, and made when one needs it; the wire never shows it.
+    fn binary_conn_id(&self) -> String {
+        let server_id = clip(self.binary.server_id().as_bytes());
+        format!("server-{server_id}-{:08x}", self.unique)
     }
 
     fn ended(&mut self, ended: &Ended) {
@@ -103,10 +106,10 @@ impl BinaryEndpoint {
         let server_id = clip(self.binary.server_id().as_bytes());
         if self.warnings.suppressed() > 0 {
             let suppressed = self.warnings.suppressed();
-            warn!(%server_id, binary_conn_id = self.binary_conn_id, suppressed, "binary_forwarder_warnings_suppressed");
+            warn!(%server_id, binary_conn_id = self.binary_conn_id(), suppressed, "binary_forwarder_warnings_suppressed");
         }
         if let Some(err) = &ended.read_end {
-            info!(%server_id, binary_conn_id = self.binary_conn_id, %err, "binary_forwarder_read_end");
+            info!(%server_id, binary_conn_id = self.binary_conn_id(), %err, "binary_forwarder_read_end");
         }
         let server_id = server_id.into_owned();
         self.binary.leave(clock::now());
@@ -155,7 +158,7 @@ impl BinaryEndpoint {
     fn warn(&mut self, now: Instant, write: impl FnOnce(&str, &str, Option<u64>)) {
         if let Warn::Write { suppressed } = self.warnings.admit(now) {
             let server_id = clip(self.binary.server_id().as_bytes());
-            write(&server_id, &self.binary_conn_id, suppressed);
+            write(&server_id, &self.binary_conn_id(), suppressed);
         }
     }
 }

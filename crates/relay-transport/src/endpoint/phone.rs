@@ -28,28 +28,30 @@ pub(crate) async fn serve(arrival: Arrival) {
         return;
     };
     let shared = Arc::clone(&arrived.shared);
-    let joined = shared.registry.join(&arrived.server_id, clock::now());
+    let refusal = match shared.registry.join(&arrived.server_id, clock::now()) {
+        Ok(phone) => return run(arrived, phone).await,
+        Err(refusal) => refusal,
+    };
     let server_id = arrived.server_id.clone();
     let remote = arrived.origin;
     let counters = &shared.counters.phone;
     let closes = &counters.closes;
-    match joined {
-        Ok(phone) => run(arrived, phone).await,
-        Err(JoinError::NoServer) => {
+    match refusal {
+        JoinError::NoServer => {
             let close = Close::refused(CloseCode::NO_SERVER, "no server with that id");
             refuse(arrived, close, closes).await;
             counters.no_server.step();
             info!(server_id = %clip(server_id.as_bytes()), %remote, "phone_register_no_server");
         }
-        Err(JoinError::AtCap) => {
+        JoinError::AtCap => {
             let reason = "too many phones for server-id";
             let close = Close::refused(CloseCode::TOO_MANY_PHONES, reason);
             refuse(arrived, close, closes).await;
             counters.too_many_phones.step();
             info!(server_id = %clip(server_id.as_bytes()), %remote, "phone_register_at_cap");
         }
-        Err(JoinError::Draining) => refuse(arrived, Close::drain(Duration::ZERO), closes).await,
-        Err(err) => {
+        JoinError::Draining => refuse(arrived, Close::drain(Duration::ZERO), closes).await,
+        err => {
             error!(server_id = %clip(server_id.as_bytes()), %remote, %err, "phone_register_failed");
             let close = Close::refused(CloseCode::INTERNAL, "internal error");
             refuse(arrived, close, closes).await;
@@ -72,6 +74,8 @@ async fn run(arrived: Arrived, phone: Phone) {
         let server_id = clip(server_id.as_bytes());
         info!(%server_id, conn_id = %phone.conn_id(), device_name = label, %remote, "phone_registered");
     }
+    // The registry has the one, a log line has had the other: a connection lives long, and there are many.
+    drop((server_id, label));
     let endpoint = PhoneEndpoint {
         phone,
         close_timeout: shared.config.close_timeout,
