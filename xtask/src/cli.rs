@@ -16,7 +16,7 @@ Usage: cargo xtask <command>
 Commands:
   test                 every check and every test there is; ends with `N passed, N failed`
   ci                   the same, and Cargo.lock must be up to date and no test may skip (also what `test` does when CI is set)
-  tidy                 only the repository rules: crate edges, file rules, links, log keys, names in alerts, threat model and the operator's tables
+  tidy                 only the repository rules: crate edges, file rules, links, log keys, names in alerts, threat model, invariants and the operator's tables
   e2e                  only the scenarios on the built binary
       --filter <text>  only scenarios whose name contains the text
       --list           print the names and stop

@@ -151,7 +151,7 @@ pub(crate) fn run(workspace: &Workspace) -> Tally {
         log_table::violations(&by_path, logs),
     );
     tally += report(
-        "the threat model names tests there are",
+        "threat model and invariants name tests there are",
         held_by::violations(&by_path),
     );
     tally += report(
