@@ -54,6 +54,8 @@ pub(crate) enum Refused {
 pub struct Work {
     /// Messages to write, if one was wanted and there is one.
     pub chunk: Option<Chunk>,
+    /// A close is ordered and the chunk is the last before it: nothing is queued behind, nor will be.
+    pub is_last: bool,
     /// A ping is asked for, beyond those of the heartbeat.
     pub ping: bool,
     /// The close order in force; repeated on each call, since its flush can get stricter.
@@ -225,6 +227,7 @@ impl Outbox {
             self.droppable.fetch_sub(chunk.pinned(), Ordering::Relaxed);
         }
         Work {
+            is_last: chunk.is_some() && state.chunks.is_empty() && state.close.is_some(),
             chunk,
             ping: std::mem::take(&mut state.wants_ping),
             close: state.close,

@@ -116,6 +116,12 @@ impl Closing {
         }
     }
 
+    /// What to send behind the queue, while that is written out.
+    pub(super) fn behind_queue(&self) -> Option<Close> {
+        self.order
+            .filter(|_| matches!(self.phase, Phase::Flushing { .. }))
+    }
+
     /// The queue is empty or given up, and nothing is half-written: what to send now, if it is time.
     pub(super) fn queue_done(&mut self, now: Instant) -> Option<Close> {
         let is_time = matches!(self.phase, Phase::Flushing { .. } | Phase::Finishing { .. });
@@ -127,12 +133,12 @@ impl Closing {
     /// Everything, the close frame included, is with the socket. True if our half is to be shut now.
     pub(super) fn close_sent(&mut self, now: Instant) -> bool {
         let until = match self.phase {
-            Phase::Sending { .. } => now + self.timeout,
+            // In the first two, it went out together with the end of the queue.
+            Phase::Flushing { .. } | Phase::Finishing { .. } | Phase::Sending { .. } => {
+                now + self.timeout
+            }
             Phase::Awaiting { until } => until,
-            Phase::Open
-            | Phase::Flushing { .. }
-            | Phase::Finishing { .. }
-            | Phase::Lingering { .. } => return false,
+            Phase::Open | Phase::Lingering { .. } => return false,
         };
         let is_final = !self.is_decodable();
         self.phase = if is_final {

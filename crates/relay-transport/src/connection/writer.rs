@@ -3,7 +3,7 @@
 //! It decides order (control frames between chunks, the close last) and notes stalls; it does not know why anything
 //! is sent. A frame is never torn: whoever stops calling [`Writer::poll`] half-way has to drop the socket.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -22,6 +22,8 @@ pub(super) struct Writer {
     pongs: Pongs,
     ping: Option<Box<Encoded>>,
     close: Option<Box<Encoded>>,
+    /// The close goes out in the same write as the chunk in hand.
+    is_close_joined: bool,
     close_is_out: bool,
     needs_flush: bool,
     stalled_since: Option<Instant>,
@@ -45,11 +47,21 @@ impl Writer {
         self.ping = Some(Box::new(frame));
     }
 
-    /// The last frame of this connection.
+    /// The last frame of this connection; of two, the one that joined a chunk counts.
     pub(super) fn close(&mut self, frame: Encoded) {
+        if self.is_close_joined {
+            return;
+        }
         self.close = Some(Box::new(frame));
         self.pongs = Pongs::default();
         self.ping = None;
+    }
+
+    /// As [`Writer::close`], together with the chunk just loaded: one write, and one wake-up of the peer, for both.
+    pub(super) fn close_behind_chunk(&mut self, frame: Encoded) {
+        debug_assert!(matches!(self.current, Some(Current::Chunk(_))));
+        self.close(frame);
+        self.is_close_joined = true;
     }
 
     /// Hands over the next chunk of the outbox; only while [`Writer::wants_chunk`].
@@ -108,9 +120,12 @@ impl Writer {
         loop {
             self.pick();
             let Some(current) = &self.current else { break };
-            let bytes = current.bytes();
-            while self.written < bytes.len() {
-                let n = ready!(Pin::new(&mut *stream).poll_write(cx, &bytes[self.written..]))?;
+            let joined = self.close.as_deref().filter(|_| self.is_close_joined);
+            let rest = joined.map_or(&[][..], Encoded::as_bytes);
+            let len = current.bytes().len() + rest.len();
+            while self.written < len {
+                let parts = behind(self.written, current.bytes(), rest);
+                let n = ready!(poll_write(stream, cx, parts))?;
                 if n == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
@@ -127,6 +142,10 @@ impl Writer {
                 Some(Current::Chunk(chunk)) => {
                     if let Some(outbox) = outbox {
                         outbox.written(chunk);
+                    }
+                    if std::mem::take(&mut self.is_close_joined) {
+                        self.close = None;
+                        self.close_is_out = true;
                     }
                 }
                 Some(Current::Close(_)) => self.close_is_out = true,
@@ -164,5 +183,24 @@ impl Current {
             Self::Pongs(pongs) => pongs.bytes(),
             Self::Ping(frame) | Self::Close(frame) => frame.as_bytes(),
         }
+    }
+}
+
+/// What is left of two parts once so many bytes of them are written.
+fn behind<'b>(written: usize, first: &'b [u8], second: &'b [u8]) -> [&'b [u8]; 2] {
+    let of_second = written.saturating_sub(first.len());
+    [&first[written.min(first.len())..], &second[of_second..]]
+}
+
+/// One write of two parts, where the stream can do that; else of the first that is left.
+fn poll_write<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    cx: &mut Context<'_>,
+    parts: [&[u8]; 2],
+) -> Poll<io::Result<usize>> {
+    let stream = Pin::new(stream);
+    match parts {
+        [one, []] | [[], one] => stream.poll_write(cx, one),
+        [one, other] => stream.poll_write_vectored(cx, &[IoSlice::new(one), IoSlice::new(other)]),
     }
 }

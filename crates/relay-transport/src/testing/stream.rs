@@ -1,6 +1,6 @@
 //! A stream that notes what is asked of it and can misbehave like a TLS session or a broken socket.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -112,6 +112,25 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Spy<S> {
             Poll::Pending => Call::Blocked,
         });
         poll
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match parts {
+            // A pipe of a byte would have a large frame copied for each.
+            [first, ..] if first.len() > 4096 => self.poll_write(cx, first),
+            _ => {
+                let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+                self.poll_write(cx, &bytes)
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -222,9 +222,10 @@ fn an_empty_queue_lets_the_close_out_once() {
 fn our_half_is_shut_once_both_closes_are_known_or_the_peers_never_will_be() {
     check_all([
         (OPEN, 3, CloseSent, Nothing, "open"),
-        (FLUSHING_ALL, 3, CloseSent, Nothing, "flushing"),
-        (FLUSHING_7, 3, CloseSent, Nothing, "flushing until 7"),
-        (FINISHING, 3, CloseSent, Nothing, "finishing since 0"),
+        // Together with the end of the queue.
+        (FLUSHING_ALL, 3, CloseSent, Nothing, "awaiting until 8"),
+        (FLUSHING_7, 3, CloseSent, Nothing, "awaiting until 8"),
+        (FINISHING, 3, CloseSent, Nothing, "awaiting until 8"),
         (SENDING, 3, CloseSent, Nothing, "awaiting until 8"),
         (SENDING_DEAF, 3, CloseSent, ShutOurHalf, "lingering until 8"),
         (ECHOING, 3, CloseSent, ShutOurHalf, "lingering until 8"),

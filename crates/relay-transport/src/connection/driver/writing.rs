@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use relay_core::CloseCode;
+use relay_core::{Close, CloseCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Connection;
@@ -46,11 +46,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
     /// Takes orders and, if the writer wants one, the next chunk. True when there was one.
     fn take_work(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut has_chunk = false;
+        let mut is_last = false;
         if let Some(outbox) = self.endpoint.outbox() {
             let work = outbox.take(cx.waker(), self.writer.wants_chunk());
             if let Some(chunk) = work.chunk {
                 self.writer.load(chunk);
                 has_chunk = true;
+                is_last = work.is_last;
             }
             if work.cut {
                 self.read_end.get_or_insert(ReadEnd::Cut);
@@ -63,12 +65,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
                 self.begin_close(close, now);
             }
         }
+        if is_last && let Some(close) = self.closing.behind_queue() {
+            self.writer.close_behind_chunk(frame_of(close));
+        }
         if self.writer.wants_chunk()
             && let Some(close) = self.closing.queue_done(now)
         {
-            let code = Some(close.code).filter(|code| *code != CloseCode::NO_STATUS);
-            let frame = ws::close_frame(code.map(CloseCode::get), close.reason);
-            self.writer.close(frame);
+            self.writer.close(frame_of(close));
         }
         has_chunk
     }
@@ -80,4 +83,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
             Poll::Ready(Err(_gone)) => self.is_over = true,
         }
     }
+}
+
+fn frame_of(close: Close) -> ws::Encoded {
+    let code = Some(close.code).filter(|code| *code != CloseCode::NO_STATUS);
+    ws::close_frame(code.map(CloseCode::get), close.reason)
 }

@@ -39,6 +39,65 @@ async fn h14_a_backlog_of_small_frames_is_one_write() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_close_goes_out_with_the_last_frames_before_it() {
+    let (binary, mut leg) = Setup::default().phone();
+    leg.deliver(&binary, "1");
+    leg.deliver(&binary, "2");
+    leg.direct(&binary, 4403);
+    for expected in [Frame::text("1"), Frame::text("2"), Frame::close(4403, "")] {
+        assert_eq!(leg.client.recv().await, expected);
+    }
+    assert_eq!(leg.traffic.take(), [Call::Write(3 + 3 + 4), Call::Flush]);
+    assert_eq!(leg.registry.stats().queued_bytes, 0);
+    leg.client.send(close(4403, "")).await;
+    leg.client.finish().await;
+    let ended = leg.ended().await;
+    assert!(ended.is_clean() && ended.close_written);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_went_out_with_the_last_frame_is_the_only_one() {
+    let (binary, mut leg) = Setup::narrow().phone();
+    leg.deliver(&binary, &large());
+    leg.direct(&binary, 4403);
+    leg.client.peek().await;
+    // While both are on their way: a close of the peer's own, and an eviction.
+    leg.client.send(close(1000, "")).await;
+    let _successor = leg.evict(binary);
+    assert_eq!(leg.client.recv().await, Frame::Text(large()));
+    assert_eq!(leg.client.recv().await, Frame::close(4403, ""));
+    leg.client.finish().await;
+    assert_eq!(leg.client.recv().await, Frame::End);
+    let ended = leg.ended().await;
+    assert!(ended.close_written);
+    assert_eq!(ended.peer_status, Some(1000));
+    let stats = leg.registry.stats();
+    assert_eq!(
+        (stats.frames_to_phones, stats.frames_to_phones_dropped),
+        (1, 0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_is_not_lost_when_only_the_close_behind_it_got_stuck() {
+    let setup = Setup {
+        pipe_bytes: large().len() + 4 + 1,
+        ..Setup::default()
+    };
+    let (binary, mut leg) = setup.phone();
+    leg.deliver(&binary, &large());
+    leg.direct(&binary, 4403);
+    let ended = leg.ended().await;
+    assert!(!ended.close_written);
+    let stats = leg.registry.stats();
+    assert_eq!(
+        (stats.frames_to_phones, stats.frames_to_phones_dropped),
+        (1, 0)
+    );
+    assert_eq!(stats.queued_bytes, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn h14_what_gathers_while_a_write_is_stuck_is_one_write_too() {
     let (binary, mut leg) = Setup::narrow().phone();
     leg.deliver(&binary, &large());
