@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{error, info};
 
 use crate::accept::{Accept, Accepted, prepare};
+use crate::deadlines::{TimedOut, timeout};
 use crate::listener_error::ListenerError;
 use crate::service::RelayService;
 use crate::tasks::Tasks;
@@ -252,9 +254,9 @@ async fn serve_tcp(
     let config = &service.shared.config;
     // Here and not after the upgrade, where TLS hides the socket.
     stream::tune(&tcp);
-    let preparing = prepare(tcp, peer, &config.proxy_protocol, accept.as_ref());
+    let preparing = pin!(prepare(tcp, peer, &config.proxy_protocol, accept.as_ref()));
     let prepared = tokio::select! {
-        prepared = tokio::time::timeout(config.handshake_timeout, preparing) => prepared,
+        prepared = timeout(config.handshake_timeout, preparing) => prepared,
         () = service.shared.stop.cancelled() => return,
     };
     match prepared {
@@ -264,7 +266,7 @@ async fn serve_tcp(
         Ok(Some(Accepted::Wrapped(io, remote))) => {
             http1::serve(io, accepted, remote, newcomer, &service).await;
         }
-        Ok(None) | Err(_) => service.shared.counters.handshake_failures.step(),
+        Ok(None) | Err(TimedOut) => service.shared.counters.handshake_failures.step(),
     }
 }
 

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::{Admission, Refused, Slot, SlotKind};
 use crate::config::Config;
+use crate::deadlines::{SECOND_LOOK, is_late};
 use crate::endpoint::{Arrival, serve_binary, serve_phone};
 use crate::scratch::ScratchPool;
 use crate::stats::{Counters, EndpointCounters, TransportStats};
@@ -251,8 +252,12 @@ async fn end_grace_windows(registry: Registry, stop: CancellationToken) {
         loop {
             match registry.tick(clock::now()) {
                 Some(next) => {
-                    let next = tokio::time::Instant::from_std(next);
-                    let _ = tokio::time::timeout_at(next, registry.grace_opened()).await;
+                    let opened = registry.grace_opened();
+                    let _ = tokio::time::timeout_at(next.into(), opened).await;
+                    if is_late(next, clock::now()) {
+                        // Who came back while the relay was suspended waits to be accepted.
+                        tokio::time::sleep(SECOND_LOOK).await;
+                    }
                 }
                 None => registry.grace_opened().await,
             }

@@ -14,12 +14,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
 use super::closing::Closing;
-use super::heartbeat::{Beat, Heartbeat};
+use super::heartbeat::Heartbeat;
 use super::reader::Reader;
 use super::writer::Writer;
 use super::{ClosedBy, Ended, Endpoint, ReadEnd, Timing};
 use crate::clock;
-use crate::deadlines::Earliest;
+use crate::deadlines::{Earliest, SecondLook};
 use crate::scratch::ScratchPool;
 use crate::ws;
 
@@ -34,6 +34,7 @@ pub(crate) struct Connection<S, E> {
     heartbeat: Heartbeat,
     closing: Closing,
     timing: Timing,
+    second_look: SecondLook,
     is_paused: bool,
     is_at_eof: bool,
     wants_shutdown: bool,
@@ -74,6 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
             heartbeat: Heartbeat::new(&timing, seed, epoch, now),
             closing: Closing::new(timing.close_timeout),
             timing,
+            second_look: SecondLook::default(),
             is_paused: false,
             is_at_eof: false,
             wants_shutdown: false,
@@ -106,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
         async move {
             {
                 let running = Running(&mut self);
-                let first = tokio::time::Instant::from_std(running.0.heartbeat.deadline());
+                let first = tokio::time::Instant::from_std(running.0.heartbeat.next_ping());
                 let mut sleep = pin!(tokio::time::sleep_until(first));
                 poll_fn(|cx| running.0.poll(cx, sleep.as_mut())).await;
             }
@@ -128,24 +130,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
             if self.is_over {
                 return Poll::Ready(());
             }
-            let deadlines = self.deadlines();
+            if self.is_paused {
+                // Silence that we made ourselves is no sign of death.
+                self.heartbeat.heard();
+            }
+            let fatal = self.fatal_deadline(now);
+            let deadlines = Earliest::default()
+                .or(self.closing.is_open().then(|| self.heartbeat.next_ping()))
+                .or(fatal);
             if !deadlines.is_past(now) && deadlines.poll(sleep.as_mut(), cx).is_pending() {
                 return Poll::Pending;
             }
             // Last, since after a busy or suspended spell the peer's answer may have waited in the socket.
-            self.fire_timers(now);
+            if self.closing.is_open() && self.heartbeat.is_ping_due(now) {
+                self.send_ping();
+            }
+            if fatal.is_some_and(|at| now >= at) {
+                self.judge(now);
+            }
         }
     }
 
-    fn deadlines(&self) -> Earliest {
-        Earliest::default()
-            .or(self.closing.is_open().then(|| self.heartbeat.deadline()))
-            .or(self
-                .reader
-                .message_deadline()
-                .filter(|_| self.closing.is_open()))
+    /// When the peer is to be judged by the earliest of its deadlines.
+    fn fatal_deadline(&mut self, now: Instant) -> Option<Instant> {
+        let while_open = self.closing.is_open();
+        let deadline = Earliest::default()
+            .or(self.heartbeat.dead_at().filter(|_| while_open))
+            .or(self.reader.message_deadline().filter(|_| while_open))
             .or(self.closing.deadline())
-            .or(self.write_deadline())
+            .or(self.write_deadline());
+        self.second_look.judges_at(deadline, now)
     }
 
     /// When a peer that accepts nothing is given up; once only the close frame is left, its own time counts.
@@ -157,17 +171,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
         })
     }
 
-    fn fire_timers(&mut self, now: Instant) {
-        if self.is_paused {
-            // Silence that we made ourselves is no sign of death.
-            self.heartbeat.heard();
-        }
-        if self.closing.is_open() {
-            match self.heartbeat.poll(now) {
-                Beat::Nothing => {}
-                Beat::Ping => self.send_ping(),
-                Beat::Dead => self.close(Close::heartbeat_timeout(), now),
-            }
+    fn judge(&mut self, now: Instant) {
+        if self.closing.is_open() && self.heartbeat.dead_at().is_some_and(|at| now >= at) {
+            self.close(Close::heartbeat_timeout(), now);
         }
         let is_message_late = self.reader.message_deadline().is_some_and(|at| now >= at);
         if is_message_late && self.closing.is_open() {

@@ -16,14 +16,6 @@ pub(super) struct Heartbeat {
     seed: u32,
 }
 
-/// What is due.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Beat {
-    Nothing,
-    Ping,
-    Dead,
-}
-
 impl Heartbeat {
     /// `seed` spreads the pings of many connections, over moments that are whole steps from `epoch`: connections that
     /// share both interval and epoch are woken together, some eighty of ten thousand at a time.
@@ -50,27 +42,30 @@ impl Heartbeat {
         self.dead_at = None;
     }
 
-    pub(super) fn poll(&mut self, now: Instant) -> Beat {
-        if self.dead_at.is_some_and(|at| now >= at) {
-            return Beat::Dead;
-        }
+    /// When to ping next.
+    pub(super) fn next_ping(&self) -> Instant {
+        self.next_ping
+    }
+
+    /// When silence becomes death; `None` while no ping waits for an answer.
+    pub(super) fn dead_at(&self) -> Option<Instant> {
+        self.dead_at
+    }
+
+    /// Whether it is time for a ping, which then has to be sent.
+    pub(super) fn is_ping_due(&mut self, now: Instant) -> bool {
         if now < self.next_ping {
-            return Beat::Nothing;
+            return false;
         }
         self.schedule(now);
         self.dead_at.get_or_insert(now + self.timeout);
-        Beat::Ping
+        true
     }
 
     /// The next payload, a decimal counter from 1.
     pub(super) fn next_payload(&mut self) -> String {
         self.pings = self.pings.wrapping_add(1);
         self.pings.to_string()
-    }
-
-    pub(super) fn deadline(&self) -> Instant {
-        self.dead_at
-            .map_or(self.next_ping, |at| at.min(self.next_ping))
     }
 
     fn schedule(&mut self, now: Instant) {
@@ -131,10 +126,10 @@ mod tests {
         let mut firsts = Vec::new();
         for seed in 0..1_000 {
             let mut heartbeat = heartbeat(seed, start);
-            let first = heartbeat.deadline() - start;
+            let first = heartbeat.next_ping() - start;
             assert!(first >= 27 * SECOND && first <= 33 * SECOND, "{first:?}");
-            assert_eq!(heartbeat.poll(start + 26 * SECOND), Beat::Nothing);
-            assert_eq!(heartbeat.poll(start + first), Beat::Ping);
+            assert!(!heartbeat.is_ping_due(start + 26 * SECOND));
+            assert!(heartbeat.is_ping_due(start + first));
             firsts.push(first);
         }
         firsts.sort();
@@ -151,11 +146,11 @@ mod tests {
             let mut heartbeat = Heartbeat::new(&timing(), seed, epoch, start);
             let mut last = start;
             for _ in 0..5 {
-                let next = heartbeat.deadline();
+                let next = heartbeat.next_ping();
                 assert_eq!((next - epoch).as_nanos() % step.as_nanos(), 0);
                 let wait = next - last;
                 assert!(wait >= 27 * SECOND && wait <= 33 * SECOND, "{wait:?}");
-                assert_eq!(heartbeat.poll(next), Beat::Ping);
+                assert!(heartbeat.is_ping_due(next));
                 heartbeat.heard();
                 last = next;
             }
@@ -167,9 +162,9 @@ mod tests {
         let start = crate::clock::now();
         let mut heartbeat = heartbeat(7, start);
         let woken = start + 1_000 * SECOND;
-        assert_eq!(heartbeat.poll(woken), Beat::Ping);
+        assert!(heartbeat.is_ping_due(woken));
         heartbeat.heard();
-        let wait = heartbeat.deadline() - woken;
+        let wait = heartbeat.next_ping() - woken;
         assert!(wait >= 26 * SECOND && wait <= 33 * SECOND, "{wait:?}");
     }
 
@@ -177,15 +172,15 @@ mod tests {
     fn silence_after_a_ping_is_death_within_sixty_six_seconds() {
         let start = crate::clock::now();
         let mut heartbeat = heartbeat(7, start);
-        let pinged = heartbeat.deadline();
-        assert_eq!(heartbeat.poll(pinged), Beat::Ping);
-        let mut now = pinged;
-        while heartbeat.poll(now) != Beat::Dead {
-            now = heartbeat.deadline();
-            assert!(now - start <= 66 * SECOND);
-        }
-        assert_eq!(now - pinged, 30 * SECOND);
-        assert!(now - start <= 63 * SECOND);
+        assert_eq!(heartbeat.dead_at(), None);
+        let pinged = heartbeat.next_ping();
+        assert!(heartbeat.is_ping_due(pinged));
+        let dead_at = heartbeat.dead_at().expect("a ping waits for an answer");
+        assert_eq!(dead_at - pinged, 30 * SECOND);
+        assert!(dead_at - start <= 63 * SECOND);
+        // A further ping is no reprieve.
+        assert!(heartbeat.is_ping_due(pinged + 34 * SECOND));
+        assert_eq!(heartbeat.dead_at(), Some(dead_at));
     }
 
     #[test]
@@ -193,9 +188,9 @@ mod tests {
         let start = crate::clock::now();
         let mut heartbeat = heartbeat(7, start);
         for _ in 0..100 {
-            let now = heartbeat.deadline();
-            assert_eq!(heartbeat.poll(now), Beat::Ping);
+            assert!(heartbeat.is_ping_due(heartbeat.next_ping()));
             heartbeat.heard();
+            assert_eq!(heartbeat.dead_at(), None);
         }
     }
 
@@ -204,9 +199,9 @@ mod tests {
         let start = crate::clock::now();
         let mut heartbeat = heartbeat(7, start);
         heartbeat.heard();
-        let now = heartbeat.deadline();
-        assert_eq!(heartbeat.poll(now), Beat::Ping);
-        assert_eq!(heartbeat.poll(now + 30 * SECOND), Beat::Dead);
+        let now = heartbeat.next_ping();
+        assert!(heartbeat.is_ping_due(now));
+        assert_eq!(heartbeat.dead_at(), Some(now + 30 * SECOND));
     }
 
     #[test]

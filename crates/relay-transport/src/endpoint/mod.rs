@@ -8,6 +8,7 @@ mod phone;
 mod probe;
 mod refused;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use fastwebsockets::upgrade::UpgradeFut;
@@ -17,6 +18,7 @@ use relay_core::{Origin, ServerId};
 use crate::admission::Slot;
 use crate::clock;
 use crate::connection::{Connection, Endpoint, Shape, Timing};
+use crate::deadlines::timeout;
 use crate::service::Shared;
 use crate::stream::Stream;
 use crate::upgrade;
@@ -61,8 +63,8 @@ impl Arrival {
 
     /// Waits for hyper to let go of the socket; `None` if the peer was gone or too slow.
     async fn arrive(self) -> Option<Arrived> {
-        let timeout = self.shared.config.handshake_timeout;
-        let Ok(Ok(switched)) = tokio::time::timeout(timeout, self.upgrading).await else {
+        let time = self.shared.config.handshake_timeout;
+        let Ok(Ok(switched)) = timeout(time, pin!(self.upgrading)).await else {
             self.shared.counters.unfinished_upgrades.step();
             return None;
         };

@@ -1,8 +1,11 @@
 //! Claiming a server-id, and asking its holder for a sign of life when there is one.
 
+use std::pin::pin;
+
 use relay_core::{Binary, ClaimError, Incumbent, Origin, Registry, ServerId};
 
 use crate::clock;
+use crate::deadlines::{TimedOut, timeout};
 use crate::service::Shared;
 
 /// A claim that went through.
@@ -39,10 +42,11 @@ pub(super) async fn claim(
     } else {
         config.probe_timeout
     };
+    let asked = pin!(incumbent.probe());
     let answer = tokio::select! {
         biased;
         () = registry.draining() => return Err(Declined::Draining),
-        answer = tokio::time::timeout(patience, incumbent.probe()) => answer,
+        answer = timeout(patience, asked) => answer,
     };
     match answer {
         Ok(relay_core::ProbeAnswer::Alive) => Err(Declined::Held),
@@ -50,7 +54,7 @@ pub(super) async fn claim(
             .claim(id, origin, clock::now())
             .map(fresh)
             .map_err(declined),
-        Err(_silent) => take_over(registry, &incumbent, origin),
+        Err(TimedOut) => take_over(registry, &incumbent, origin),
     }
 }
 

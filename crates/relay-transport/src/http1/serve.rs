@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
@@ -14,14 +14,13 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::time::Sleep;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Timeouts, Waits, Watched};
 use crate::accept::Io;
 use crate::clock;
 use crate::config::{Config, FOREVER};
-use crate::deadlines::Earliest;
+use crate::deadlines::{Earliest, SecondLook};
 use crate::service::{RelayService, ResponseBody};
 
 /// How the connections of a listener speak HTTP/1.1: kept for further requests, with a bound on every wait.
@@ -75,12 +74,15 @@ impl Http1 {
             .serve_connection(TokioIo::new(watched), answering)
             .with_upgrades();
         let mut connection = pin!(connection);
+        let mut second_look = SecondLook::default();
         let over = poll_fn(|cx| {
             // What a connection died of before it became a WebSocket is its peer's business.
             if connection.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            poll_expired(&waits, sleep.as_mut(), cx)
+            let deadline = Earliest::default().or(Some(waits.lock().deadline()));
+            let judged = second_look.judges_at(deadline, clock::now());
+            Earliest::default().or(judged).poll(sleep.as_mut(), cx)
         });
         tokio::select! {
             () = over => return,
@@ -116,11 +118,6 @@ pub(crate) async fn serve(
     Http1::new(&service.shared.config)
         .serve(io, accepted, service_of_peer, stop)
         .await;
-}
-
-fn poll_expired(waits: &Mutex<Waits>, sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
-    let deadline = waits.lock().deadline();
-    Earliest::default().or(Some(deadline)).poll(sleep, cx)
 }
 
 /// hyper panics below it.

@@ -14,6 +14,7 @@ mod peer_close;
 mod reading;
 mod recorder;
 mod size;
+mod suspended;
 mod timeouts;
 mod writing;
 

@@ -105,6 +105,23 @@ async fn o46_half_a_later_head_has_5_seconds_too() {
     assert_eq!(client.hung_up_on_at().await, 55);
 }
 
+/// The runtime fires its timers before it has asked for what came in while the process was suspended.
+#[tokio::test(start_paused = true)]
+async fn a_head_that_was_sent_while_the_relay_was_suspended_is_answered() {
+    let mut client = Client::connect();
+    client.send(&REQUEST[..9]).await;
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_secs(20)).await;
+    tokio::task::yield_now().await;
+    client.send(&REQUEST[9..]).await;
+    client.is_answered().await;
+
+    let silent = Client::connect();
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_secs(20)).await;
+    assert_eq!(silent.hung_up_on_at().await, 25);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_not_fetched_holds_its_connection_for_60_seconds() {
     let mut client = Client::with_buffer(REQUEST.len());

@@ -71,6 +71,25 @@ async fn c37_a_reclaim_at_the_last_moment_is_never_undone_by_the_old_timer() {
     assert_eq!(relay.registry.stats().grace_expiries, 0);
 }
 
+/// The runtime fires its timers before it accepts who came while the process was suspended.
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_while_the_relay_is_suspended_comes_in_grace() {
+    let mut relay = Relay::new();
+    let mut phone_left = left_alone(&mut relay).await;
+    tokio::time::advance(40 * SECOND).await;
+    tokio::task::yield_now().await;
+    let _back = relay.upgrade(server("6f1c")).await;
+    let evicted = Frame::close(4404, "binary reclaimed server-id");
+    assert_eq!(phone_left.recv_alive().await, evicted);
+
+    let mut relay = Relay::new();
+    let mut abandoned = left_alone(&mut relay).await;
+    tokio::time::advance(40 * SECOND).await;
+    let elapsed = stopwatch();
+    assert_eq!(abandoned.recv_alive().await, Frame::close(1000, ""));
+    assert_eq!(elapsed().as_secs(), 5);
+}
+
 #[tokio::test(start_paused = true)]
 async fn c35_a_frame_behind_the_end_of_grace_is_told_once() {
     let (lines, _capture) = log::capture();

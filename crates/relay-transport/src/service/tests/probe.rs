@@ -50,6 +50,19 @@ async fn c31_a_silent_incumbent_gives_way_sooner_to_its_own_host() {
     }
 }
 
+/// The runtime fires its timers before it has asked for what came in while the process was suspended.
+#[tokio::test(start_paused = true)]
+async fn an_incumbent_that_answers_while_the_relay_is_suspended_keeps_its_slot() {
+    let mut relay = Relay::new();
+    let mut incumbent = relay.upgrade(server("6f1c")).await;
+    let mut claimant = relay.upgrade(server("6f1c")).await;
+    assert_eq!(incumbent.recv().await, Frame::Ping(b"1".to_vec()));
+    tokio::time::advance(20 * SECOND).await;
+    tokio::task::yield_now().await;
+    incumbent.send(pong("1")).await;
+    assert_eq!(claimant.recv().await, held());
+}
+
 #[tokio::test(start_paused = true)]
 async fn c32_of_two_claimants_one_wins() {
     let mut relay = Relay::new();
