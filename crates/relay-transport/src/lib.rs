@@ -23,6 +23,7 @@ mod log;
 mod scratch;
 mod server;
 mod service;
+mod shortage;
 mod stats;
 mod stream;
 mod tasks;

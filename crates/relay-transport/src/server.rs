@@ -6,7 +6,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use relay_core::{BoxFuture, DrainServer};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +19,7 @@ use crate::accept::{Accept, Accepted, prepare};
 use crate::deadlines::{TimedOut, timeout};
 use crate::listener_error::ListenerError;
 use crate::service::RelayService;
+use crate::shortage::{ACCEPT_BACKOFF, Shortage};
 use crate::tasks::Tasks;
 use crate::{clock, http1, stream};
 
@@ -180,13 +180,15 @@ async fn accept_until_released(
         let accepted = tokio::select! {
             biased;
             () = release.cancelled() => return Ok(()),
+            () = over(&shortage) => {
+                info!("accept_recovered");
+                shortage = Shortage::default();
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, remote)) => {
-                if shortage.is_over() {
-                    info!("accept_recovered");
-                }
                 let newcomer = welcome.newcomers.token();
                 let accept = welcome.accept.clone();
                 let task = serve_tcp(stream, remote, newcomer, welcome.service.clone(), accept);
@@ -199,7 +201,7 @@ async fn accept_until_released(
                     Err(passing) => passing,
                 };
                 shared.counters.accept_errors.step();
-                if shortage.is_news() {
+                if shortage.failed(clock::now()) {
                     error!(%err, "accept_failed");
                 }
                 tokio::select! {
@@ -211,21 +213,10 @@ async fn accept_until_released(
     }
 }
 
-/// How long to leave a system alone that has no descriptor or memory to give: long enough to not spin, short enough
-/// that nobody's connect times out.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
-
-/// Whether a shortage of descriptors has been reported.
-#[derive(Debug, Default)]
-struct Shortage(bool);
-
-impl Shortage {
-    fn is_news(&mut self) -> bool {
-        !std::mem::replace(&mut self.0, true)
-    }
-
-    fn is_over(&mut self) -> bool {
-        std::mem::take(&mut self.0)
+async fn over(shortage: &Shortage) {
+    match shortage.over_at() {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => pending().await,
     }
 }
 
