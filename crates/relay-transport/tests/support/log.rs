@@ -90,6 +90,13 @@ pub(crate) fn count(server_id: &str, message: &str) -> usize {
     about.iter().filter(|line| line.message == message).count()
 }
 
+/// Every record of an event so far, whoever it is about.
+pub(crate) fn all(message: &str) -> Vec<Line> {
+    let all = lines().all.lock();
+    let of_it = all.iter().filter(|line| line.message == message);
+    of_it.cloned().collect()
+}
+
 /// The first record that `is_it`, once there is one.
 pub(crate) async fn find(what: &str, is_it: impl Fn(&Line) -> bool) -> Line {
     let find = async {

@@ -22,6 +22,7 @@ mod listener;
 mod liveness;
 mod load;
 mod offences;
+mod panics;
 mod probe;
 mod proxy;
 mod readable;
