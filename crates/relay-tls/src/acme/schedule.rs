@@ -82,12 +82,14 @@ impl Schedule {
             // A wait longer than any we ask for is a clock that was put back.
             now >= after || after > now + self.bounds.longest_wait()
         });
-        let is_past = |at: Option<SystemTime>| at.is_some_and(|at| now >= at);
+        let is_past = |at: Option<SystemTime>, longest: Duration| {
+            at.is_some_and(|at| now >= at || at > now + longest)
+        };
         if may_issue && self.renew_at().is_none_or(|at| now >= at) {
             Some(Task::Issue)
-        } else if is_past(self.store_at) {
+        } else if is_past(self.store_at, self.bounds.longest_wait()) {
             Some(Task::Store)
-        } else if is_past(self.ask_at) {
+        } else if is_past(self.ask_at, self.longest_question_wait()) {
             Some(Task::AskWindow)
         } else {
             None
@@ -187,6 +189,10 @@ impl Schedule {
         self.held.map_or(self.bounds, |held| {
             self.bounds.paced(held.validity.lifetime())
         })
+    }
+
+    fn longest_question_wait(&self) -> Duration {
+        MAX_WINDOW_INTERVAL.max(self.bounds.window_interval)
     }
 
     fn renew_at(&self) -> Option<SystemTime> {

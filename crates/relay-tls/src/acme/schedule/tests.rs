@@ -189,6 +189,46 @@ fn a_clock_that_is_put_back_does_not_stop_the_retries() {
     let mut schedule = empty();
     schedule.failed(Retry::BackOff, now() + DAY * 365, HALF);
     assert_eq!(schedule.due(now()), Some(Task::Issue));
+
+    let mut schedule = with(days(0, 90));
+    schedule.no_window();
+    schedule.not_stored(now() + DAY * 365, HALF);
+    assert_eq!(schedule.due(now()), Some(Task::Store));
+    schedule.stored();
+    schedule.window_not_told(now() + DAY * 365);
+    assert_eq!(schedule.due(now()), Some(Task::AskWindow));
+}
+
+/// Nothing succeeds, and the clock is set again and again: a day has its tasks, and not one after the other.
+#[test]
+fn a_clock_that_jumps_makes_nothing_turn_in_a_loop() {
+    const YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
+    for (ahead, back) in [(HOUR, HOUR), (YEARS, YEARS), (HOUR, YEARS), (YEARS, HOUR)] {
+        let mut schedule = with(days(30, 60));
+        let mut at = now();
+        for jump in 0..6 {
+            at = if jump % 2 == 0 { at + ahead } else { at - back };
+            let tomorrow = at + DAY;
+            let mut tasks = 0;
+            while at < tomorrow {
+                match schedule.due(at) {
+                    Some(Task::Issue) => schedule.failed(Retry::BackOff, at, HALF),
+                    Some(Task::Store) => schedule.not_stored(at, HALF),
+                    Some(Task::AskWindow) => schedule.window_not_told(at),
+                    None => {
+                        let nap = schedule.nap(at);
+                        assert!(nap > Duration::ZERO && nap <= MAX_NAP, "{nap:?}");
+                        at += nap;
+                        continue;
+                    }
+                }
+                tasks += 1;
+            }
+            // Eight questions, orders as often as their waits double up to an hour, and a margin.
+            assert!(tasks <= 8 + 6 + 24 + 4, "{tasks} tasks on a day");
+        }
+        schedule.not_stored(at, HALF);
+    }
 }
 
 #[test]
