@@ -206,7 +206,7 @@ async fn accept_until_released(
                 }
                 tokio::select! {
                     () = release.cancelled() => return Ok(()),
-                    () = tokio::time::sleep(ACCEPT_BACKOFF) => {}
+                    () = tokio::time::sleep(ACCEPT_BACKOFF) => shortage.resumed(clock::now()),
                 }
             }
         }

@@ -14,18 +14,23 @@ const OVER_AFTER: Duration = Duration::from_secs(1);
 /// Whether there is a shortage, and since when accepting has not failed.
 #[derive(Debug, Default)]
 pub(crate) struct Shortage {
-    last_failure: Option<Instant>,
+    calm_since: Option<Instant>,
 }
 
 impl Shortage {
     /// Accepting failed. True if that is news.
     pub(crate) fn failed(&mut self, now: Instant) -> bool {
-        self.last_failure.replace(now).is_none()
+        self.calm_since.replace(now).is_none()
+    }
+
+    /// The system was left alone until now: only from here on is a silence a good sign.
+    pub(crate) fn resumed(&mut self, now: Instant) {
+        self.calm_since = Some(now);
     }
 
     /// When it will be over if accepting does not fail again; `None` while there is none.
     pub(crate) fn over_at(&self) -> Option<Instant> {
-        self.last_failure.map(|last| last + OVER_AFTER)
+        self.calm_since.map(|since| since + OVER_AFTER)
     }
 }
 
@@ -41,7 +46,9 @@ mod tests {
         for attempt in 0..100 {
             let now = start + attempt * ACCEPT_BACKOFF;
             assert_eq!(shortage.failed(now), attempt == 0);
-            assert_eq!(shortage.over_at(), Some(now + OVER_AFTER));
+            let resumed = now + ACCEPT_BACKOFF;
+            shortage.resumed(resumed);
+            assert_eq!(shortage.over_at(), Some(resumed + OVER_AFTER));
         }
     }
 }
