@@ -16,6 +16,8 @@ pub(crate) const REFEREES: &[(&str, &str)] = &[
     // Not asked, but needed to build the relay's allocator.
     ("/usr/bin/make", "make"),
     ("/usr/bin/valgrind", "valgrind"),
+    ("/usr/bin/strace", "strace"),
+    ("/usr/bin/faketime", "faketime"),
     ("/usr/bin/promtool", "prometheus"),
     ("/usr/bin/prometheus", "prometheus"),
     ("/usr/bin/pebble", "pebble"),
@@ -111,7 +113,14 @@ mod tests {
         assert_eq!(packages_of(REFEREES, challenges), ["pebble"]);
         assert_eq!(
             packages_of(REFEREES, |_| true),
-            ["make", "pebble", "prometheus", "valgrind"]
+            [
+                "faketime",
+                "make",
+                "pebble",
+                "prometheus",
+                "strace",
+                "valgrind"
+            ]
         );
         assert!(packages_of(REFEREES, |_| false).is_empty());
     }

@@ -79,6 +79,17 @@ impl Log {
         .with_context(|| format!("`{msg}` {fields:?} was not logged"))
     }
 
+    /// Waits for a line with this in it, of whatever form.
+    ///
+    /// # Errors
+    ///
+    /// The output ended without one.
+    pub(super) async fn line(&self, mark: Mark, text: &str) -> anyhow::Result<()> {
+        self.find(mark, |line| line.contains(text).then_some(()))
+            .await
+            .with_context(|| format!("no line with {text:?}"))
+    }
+
     /// How many events `msg` were logged so far.
     pub(super) fn count(&self, msg: &str) -> usize {
         self.locked()

@@ -7,10 +7,13 @@ mod http;
 mod log;
 mod peer;
 mod ports;
+mod process;
 mod raw;
 mod relay;
 mod scenario;
+mod scraper;
 mod stage;
+mod tools;
 
 use std::sync::Arc;
 use std::time::Duration;

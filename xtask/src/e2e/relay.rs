@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -88,6 +88,21 @@ impl Relay {
         Ok(relay)
     }
 
+    /// Starts a relay on a free port with these variables in its environment.
+    pub(super) fn start_under(
+        binary: &Path,
+        variables: &[(&str, PathBuf)],
+    ) -> anyhow::Result<Self> {
+        let addr = ports::free()?;
+        Self::spawn(
+            command(binary)
+                .arg(listen_at(addr))
+                .args(UNHINDERED)
+                .envs(variables.iter().map(|(name, value)| (name, value))),
+            addr,
+        )
+    }
+
     /// Starts a relay that is given its socket, as systemd gives it.
     pub(super) fn start_on(
         binary: &Path,
@@ -162,7 +177,8 @@ impl Relay {
         kill_process(self.pid()?, signal).context("could not signal the relay")
     }
 
-    fn pid(&self) -> anyhow::Result<Pid> {
+    /// The process that serves.
+    pub(super) fn pid(&self) -> anyhow::Result<Pid> {
         if let Some(successor) = self.successor {
             return Ok(successor);
         }

@@ -79,6 +79,26 @@ impl Stage {
         Ok(relay)
     }
 
+    /// A relay with these variables in its environment, ready to serve.
+    ///
+    /// # Errors
+    ///
+    /// It did not start.
+    pub(super) async fn relay_under(&self, variables: &[(&str, PathBuf)]) -> anyhow::Result<Relay> {
+        let relay = self.noted(Relay::start_under(&self.binary, variables)?);
+        relay.ready().await?;
+        Ok(relay)
+    }
+
+    /// A relay on this address, which may not listen yet.
+    ///
+    /// # Errors
+    ///
+    /// It did not start.
+    pub(super) fn relay_at(&self, addr: SocketAddr) -> anyhow::Result<Relay> {
+        Ok(self.noted(Relay::start_at(&self.binary, addr, &[])?))
+    }
+
     /// A relay that is given this socket, as systemd gives it.
     ///
     /// # Errors

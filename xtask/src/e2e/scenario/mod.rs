@@ -62,6 +62,10 @@ mod directives;
 mod drain;
 mod drain_proof;
 mod envelopes;
+mod fault_accept;
+mod fault_clock;
+mod fault_kill;
+mod fault_stop;
 mod frames;
 mod logs;
 mod monitoring;
@@ -97,6 +101,10 @@ pub(super) fn all() -> impl Iterator<Item = Scenario> {
         ops_limits::ALL,
         ops_page::ALL,
         monitoring::ALL,
+        fault_accept::ALL,
+        fault_clock::ALL,
+        fault_kill::ALL,
+        fault_stop::ALL,
     ]
     .concat()
     .into_iter()
