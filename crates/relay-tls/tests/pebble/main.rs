@@ -8,7 +8,9 @@
 mod authority;
 mod ca;
 mod directory;
+mod full_disk;
 mod gateway;
 mod port;
 mod relay;
 mod scenarios;
+mod stage;

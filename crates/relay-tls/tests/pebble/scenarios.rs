@@ -5,65 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
-use relay_tls::{AcmeConfig, CertCache, CertificateState, Domains, Issuer};
+use relay_tls::{CertificateState, Issuer};
 use rustls::version::{TLS12, TLS13};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::authority::{Authority, Options, is_installed};
-use crate::directory::Directory;
-use crate::gateway::Gateway;
-use crate::relay::{Relay, now};
+use crate::authority::{Options, is_installed};
+use crate::relay::now;
+use crate::stage::Stage;
 
 const FIRST: &str = "relay.example.test";
 const SECOND: &str = "other.example.test";
-
-/// An authority behind a gateway, and what a relay needs to use it.
-struct Stage {
-    authority: Authority,
-    gateway: Gateway,
-    http: Arc<TcpListener>,
-    directory: Directory,
-}
-
-impl Stage {
-    async fn set(options: Options) -> Self {
-        let directory = Directory::new();
-        let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let http_port = http.local_addr().unwrap().port();
-        let authority = Authority::start(directory.path(), http_port, options).await;
-        let gateway = Gateway::to(authority.port()).await;
-        Self {
-            authority,
-            gateway,
-            http: Arc::new(http),
-            directory,
-        }
-    }
-
-    fn cache(&self) -> CertCache {
-        CertCache::open(self.directory.path().join("certs")).unwrap()
-    }
-
-    fn config(&self, domains: &[&str]) -> AcmeConfig {
-        AcmeConfig::new(Domains::new(domains).unwrap())
-            .directory_url(self.gateway.directory_url())
-            .authority_ca(self.authority.ca())
-            .email("ops@example.test")
-            .retry_delay(Duration::from_millis(50))
-            .max_retry_delay(Duration::from_millis(400))
-            .request_timeout(Duration::from_secs(10))
-    }
-
-    async fn relay(&self, domains: &[&str]) -> Relay {
-        Relay::start(self.config(domains), self.cache(), Arc::clone(&self.http)).await
-    }
-
-    fn account(&self) -> serde_json::Value {
-        let text = std::fs::read(self.cache().path().join("acme_account.json")).unwrap();
-        serde_json::from_slice(&text).unwrap()
-    }
-}
 
 fn short_lived() -> Options {
     Options {
