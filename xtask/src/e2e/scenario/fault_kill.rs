@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use rustix::process::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::Scenario;
@@ -111,26 +112,27 @@ struct Crowd {
 }
 
 impl Crowd {
-    /// Comes back at once, and as often as it takes; `None` when it is over.
-    async fn arrive(&self, request: &Request) -> Option<Peer> {
+    /// Comes back as often as it takes; `None` when it is over.
+    async fn arrive(&self, request: &Request, pace: &mut Interval) -> Option<Peer> {
         while !self.is_over.load(Ordering::SeqCst) {
+            pace.tick().await;
             match Peer::upgrade(self.addr, request).await {
                 Ok(peer) => return Some(peer),
-                Err(error) => {
-                    if is_refusal(&error) {
-                        self.refused.fetch_add(1, Ordering::Relaxed);
-                    }
-                    pause().await;
+                Err(error) if is_refusal(&error) => {
+                    self.refused.fetch_add(1, Ordering::Relaxed);
                 }
+                Err(_killed) => {}
             }
         }
         None
     }
 }
 
-/// Of a client between two attempts, which between two lives of the relay find nobody.
-async fn pause() {
-    tokio::time::sleep(Duration::from_millis(10)).await;
+/// Of a client's attempts, which between two lives of the relay find nobody, and just after one no daemon.
+fn pace() -> Interval {
+    let mut pace = interval(Duration::from_millis(10));
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pace
 }
 
 fn is_refusal(error: &anyhow::Error) -> bool {
@@ -141,7 +143,8 @@ fn is_refusal(error: &anyhow::Error) -> bool {
 /// Answers every frame.
 async fn play_daemon(crowd: Arc<Crowd>, pair: usize) -> anyhow::Result<()> {
     let request = Request::binary(&format!("server-{pair}"));
-    while let Some(mut daemon) = crowd.arrive(&request).await {
+    let mut pace = pace();
+    while let Some(mut daemon) = crowd.arrive(&request, &mut pace).await {
         while let Ok(Some(Message::Text(text))) = daemon.message().await {
             let Envelope::Frame { conn_id, frame } = Envelope::parse(text.as_str())? else {
                 continue;
@@ -159,18 +162,13 @@ async fn play_daemon(crowd: Arc<Crowd>, pair: usize) -> anyhow::Result<()> {
 /// Sends the next number when the last one has come back, from 0 on each connection.
 async fn play_phone(crowd: Arc<Crowd>, pair: usize) -> anyhow::Result<()> {
     let request = Request::phone(&format!("server-{pair}"));
-    while let Some(mut phone) = crowd.arrive(&request).await {
+    let mut pace = pace();
+    while let Some(mut phone) = crowd.arrive(&request, &mut pace).await {
         let mut number = 0_u64;
         while phone.send(number.to_string()).await.is_ok() {
-            let text = match phone.message().await {
-                Ok(Some(Message::Text(text))) => text,
-                // Its daemon was not there yet.
-                Ok(Some(Message::Close(_))) => {
-                    pause().await;
-                    break;
-                }
-                // The relay was killed.
-                _ => break,
+            // A close, or an end without one: its daemon was not there yet, or the relay was killed.
+            let Ok(Some(Message::Text(text))) = phone.message().await else {
+                break;
             };
             let echo: u64 = text.as_str().parse().context("an echo")?;
             ensure!(echo == number, "{echo} came back for {number}");
