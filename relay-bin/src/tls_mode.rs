@@ -19,8 +19,9 @@ use crate::clock;
 use crate::config::{AcmeSource, CertificateSource, Config, Mode};
 use crate::exit::Exit;
 
-/// For the TLS handshake; the transport's own bound covers the PROXY header too.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// No bound to be met: the transport has one, for a PROXY header and the handshake together, and that one looks again
+/// when the process was suspended.
+const HANDSHAKE_BACKSTOP: Duration = Duration::from_secs(3_600);
 
 /// How often certificate files are looked at.
 const FILES_INTERVAL: Duration = Duration::from_secs(10);
@@ -123,7 +124,7 @@ struct Handshake(TlsAcceptor);
 impl Accept for Handshake {
     fn accept(&self, tcp: TcpStream) -> BoxFuture<'_, io::Result<Box<dyn Io>>> {
         Box::pin(async {
-            let deadline = clock::now() + HANDSHAKE_TIMEOUT;
+            let deadline = clock::now() + HANDSHAKE_BACKSTOP;
             let stream = self.0.accept(tcp, deadline).await?;
             Ok(Box::new(stream) as Box<dyn Io>)
         })

@@ -30,6 +30,7 @@ mod key;
 mod limits;
 mod metrics;
 mod page;
+mod panics;
 mod pebble;
 mod peers;
 #[path = "../../../crates/relay-tls/tests/pebble/port.rs"]
@@ -42,6 +43,7 @@ mod records;
 mod refusals;
 mod scratch;
 mod secrets;
+mod suspended;
 mod tls;
 mod tls_peers;
 mod upgrade;
