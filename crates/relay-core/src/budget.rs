@@ -1,6 +1,8 @@
 //! The process-wide count of queued bytes. Knows how much, never whose.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::sync::AtomicUsize;
 
 /// Bytes that all outboxes of one registry pin together, against one limit.
 ///

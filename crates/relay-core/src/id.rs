@@ -7,6 +7,8 @@ use std::hash::Hasher;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::random;
+
 /// The name under which a binary serves and phones find it: an opaque byte string, compared exactly.
 ///
 /// By convention a UUIDv4; nothing enforces it. Cloning is cheap.
@@ -53,7 +55,7 @@ impl ConnId {
     /// When the system has no randomness to give, which on Linux means a sandbox without `getrandom(2)`.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes)?;
+        random::fill(&mut bytes)?;
         Ok(Self(u128::from_ne_bytes(bytes)))
     }
 

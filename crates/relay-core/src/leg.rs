@@ -3,15 +3,13 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
-use parking_lot::Mutex;
-use tokio::sync::Notify;
+use std::sync::atomic::Ordering;
 
 use crate::close::Close;
 use crate::id::ConnIdHasher;
 use crate::outbox::{Direction, Outbox, Refused};
 use crate::stats::Accounts;
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, Notified, Notify};
 use crate::{ConnId, Origin, ServerId, envelope};
 
 /// A binary's connection. Its phones hang off it, so that a frame can only ever reach the binary its phone joined.
@@ -140,7 +138,7 @@ impl Watch<'_> {
         self.signs.seen.load(Ordering::Relaxed) != self.before
     }
 
-    pub(crate) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+    pub(crate) fn changed(&self) -> Notified<'_> {
         self.signs.changed.notified()
     }
 }

@@ -35,10 +35,12 @@ mod leg;
 mod limits;
 mod membership;
 mod outbox;
+mod random;
 mod registry;
 mod server;
 mod snapshot;
 mod stats;
+mod sync;
 #[cfg(test)]
 mod testing;
 mod wake;

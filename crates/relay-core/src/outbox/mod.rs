@@ -7,14 +7,13 @@ mod chunk;
 mod state;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
-
-use parking_lot::Mutex;
 
 use crate::close::Close;
 use crate::framing::MAX_HEAD;
 use crate::stats::Accounts;
+use crate::sync::{AtomicUsize, Mutex};
 use crate::{Cause, Flush};
 
 pub use chunk::Chunk;

@@ -8,20 +8,20 @@ mod shared;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
-use tokio::sync::Notify;
 
 use crate::close::Close;
 use crate::incumbent::Incumbent;
 use crate::leg::{BinaryLeg, Notice, PhoneLeg, Route};
 use crate::membership::{Binary, Phone};
 use crate::outbox::{Direction, Outbox};
+use crate::random::RandomState;
 use crate::snapshot::{Leg, LegHandle, Snapshot};
 use crate::stats::{Accounts, Counters, Stats};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, Notify, RwLock};
 use crate::{Budget, ConnId, Limits, Origin, ServerId, envelope};
 
 use grace::{Expired, GraceWindows};
@@ -79,7 +79,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 struct State {
     is_draining: bool,
-    entries: HashMap<ServerId, Entry>,
+    entries: HashMap<ServerId, Entry, RandomState>,
     grace: GraceWindows,
 }
 
@@ -99,7 +99,7 @@ impl Registry {
         });
         let state = State {
             is_draining: false,
-            entries: HashMap::new(),
+            entries: HashMap::default(),
             grace: GraceWindows::new(limits.grace),
         };
         Self {
