@@ -8,6 +8,7 @@ use lexopt::prelude::*;
 
 use crate::autobahn::AutobahnOptions;
 use crate::bench::BenchOptions;
+use crate::model::ModelOptions;
 
 /// What `cargo xtask --help` prints.
 pub(crate) const USAGE: &str = "\
@@ -26,6 +27,11 @@ Commands:
       --cases <list>   only these of its cases, such as `2.*,6.4.3`
   instructions         instructions of each step of a frame's way, against committed budgets
       --rewrite        make what was counted the budget
+  model                only the races of relay-core, each under many schedules
+      --filter <text>  only tests whose name contains the text
+      --iterations <n> so many schedules per test and scheduler
+      --seed <n>       other schedules than the usual ones
+      --replay <hex>   only this schedule, as a failed test printed it; with --filter
   bench                what the relay costs beside a byte forwarder, and what its peers weigh; about six minutes
       --filter <text>  only parts whose name contains the text
       --binary <path>  measure this relay instead of building one
@@ -51,6 +57,8 @@ pub(crate) enum Command {
         /// What was counted becomes the budget.
         rewrites: bool,
     },
+    /// Races under a scheduler.
+    Model(ModelOptions),
     /// Measurements.
     Bench(BenchOptions),
 }
@@ -84,6 +92,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             "e2e" => Command::E2e(E2eOptions::default()),
             "autobahn" => Command::Autobahn(AutobahnOptions::default()),
             "instructions" => Command::Instructions { rewrites: false },
+            "model" => Command::Model(ModelOptions::default()),
             "bench" => Command::Bench(BenchOptions::default()),
             unknown => return Err(format!("unknown command `{unknown}`").into()),
         },
@@ -106,6 +115,18 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
                 options.cases = Some(parser.value()?.string()?);
             }
             (Command::Instructions { rewrites }, Long("rewrite")) => *rewrites = true,
+            (Command::Model(options), Long("filter")) => {
+                options.filter = Some(parser.value()?.string()?);
+            }
+            (Command::Model(options), Long("iterations")) => {
+                options.iterations = Some(parser.value()?.parse()?);
+            }
+            (Command::Model(options), Long("seed")) => {
+                options.seed = Some(parser.value()?.parse()?);
+            }
+            (Command::Model(options), Long("replay")) => {
+                options.replay = Some(parser.value()?.string()?);
+            }
             (Command::Bench(options), Long("filter")) => {
                 options.filter = Some(parser.value()?.string()?);
             }
@@ -115,6 +136,12 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             (Command::Bench(options), Long("quick")) => options.is_quick = true,
             (_, other) => return Err(other.unexpected()),
         }
+    }
+    if let Command::Model(options) = &command
+        && options.replay.is_some()
+        && options.filter.is_none()
+    {
+        return Err("--replay needs --filter: a schedule is of one test".into());
     }
     Ok(command)
 }
@@ -158,6 +185,18 @@ mod tests {
     }
 
     #[test]
+    fn reads_model_options() {
+        let options = ModelOptions {
+            filter: Some("drain::".to_owned()),
+            iterations: Some(100_000),
+            seed: Some(7),
+            replay: Some("9102".to_owned()),
+        };
+        let line = "model --filter drain:: --iterations 100000 --seed 7 --replay 9102";
+        assert_eq!(parse_words(line), Ok(Command::Model(options)));
+    }
+
+    #[test]
     fn reads_autobahn_options() {
         let options = AutobahnOptions {
             cases: Some("2.*,6.4.3".to_owned()),
@@ -173,6 +212,7 @@ mod tests {
             "test --list",
             "e2e --rounds 0",
             "e2e extra",
+            "model --replay 9102",
             "--filter x",
         ] {
             assert!(parse_words(line).is_err(), "{line}");

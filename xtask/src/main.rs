@@ -1,4 +1,4 @@
-//! Repository chores: `test`, `e2e`, `ci`, `tidy`, `autobahn`, `bench`, `instructions`.
+//! Repository chores: `test`, `e2e`, `ci`, `tidy`, `autobahn`, `bench`, `instructions`, `model`.
 //!
 //! Owns the order in which the repository is checked and the harness that drives the built relay from outside.
 //! It must not depend on any of our crates: what it knows of the relay is its command line, its wire and its logs.
@@ -15,6 +15,7 @@ mod clock;
 mod debian;
 mod e2e;
 mod instructions;
+mod model;
 mod steps;
 mod tally;
 mod tidy;
@@ -61,6 +62,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tidy => tidy::run(&workspace),
         Command::Instructions { rewrites } => instructions::run(&workspace, true, rewrites)?,
         Command::Autobahn(options) => autobahn::run(&workspace, true, &options)?,
+        Command::Model(options) => model::run(&workspace, &options)?,
         Command::Bench(options) => bench::run(&workspace, &options)?,
         Command::E2e(options) => e2e::build_and_run(&workspace, &options)?,
     };

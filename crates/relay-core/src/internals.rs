@@ -1,4 +1,4 @@
-//! A door to what is not public, for the conformance tests. Behind a feature; no promise is made of it.
+//! A door to what is not public, for the conformance and the model tests. Behind a feature; no promise is made of it.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -6,6 +6,11 @@ use std::task::{Context, Poll};
 use crate::budget::Budget;
 use crate::outbox::{Direction, Outbox};
 use crate::stats::{Accounts, Counters};
+
+/// Bytes that an outbox pins, its part of the budget.
+pub fn charged(outbox: &Outbox) -> usize {
+    outbox.charged()
+}
 
 /// The outbox of a leg that is no member of any registry: what it hears goes back into it.
 #[derive(Debug)]

@@ -61,6 +61,11 @@ const EDGES: &[Edges] = &[
         forbidden: &[],
     },
     Edges {
+        package: "relay-model",
+        ours: &[],
+        forbidden: &[],
+    },
+    Edges {
         package: "relay-conformance",
         ours: &["relay-core", "relay-transport"],
         forbidden: &[],

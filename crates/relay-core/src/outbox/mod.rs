@@ -184,7 +184,7 @@ impl Outbox {
     }
 
     /// Bytes pinned, the chunk being written included.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn charged(&self) -> usize {
         self.state.lock().charged
     }
