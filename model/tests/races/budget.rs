@@ -122,6 +122,31 @@ impl Crowd {
             phones,
         }
     }
+
+    /// Sends a big frame to each phone, the second while something happens to the first.
+    fn check_eviction_beside(happens: impl FnOnce(&mut Phone) + Send + 'static) {
+        let Self {
+            relay,
+            binaries: [s, t],
+            phones: [mut a, b],
+        } = Self::new();
+        let (to_a, to_b) = (a.conn_id().to_string(), b.conn_id().to_string());
+        send(&s, &to_a, BIG);
+        let (a, t) = race(
+            move || {
+                happens(&mut a);
+                a
+            },
+            move || {
+                send(&t, &to_b, BIG);
+                t
+            },
+        );
+        check_one_eviction_at_most(&relay, [&a, &b]);
+        check_books(&relay, [a.outbox(), b.outbox(), s.outbox(), t.outbox()]);
+        drop((a, b, s, t));
+        relay.check_nothing_is_left();
+    }
 }
 
 fn check_one_eviction_at_most(relay: &Relay, phones: [&Phone; 2]) -> u64 {
@@ -156,5 +181,28 @@ fn two_pushes_that_see_the_same_excess_evict_one_phone() {
         check_books(&relay, [a.outbox(), b.outbox(), s.outbox(), t.outbox()]);
         drop((a, b, s, t));
         relay.check_nothing_is_left();
+    });
+}
+
+#[test]
+fn a_phone_that_leaves_beside_its_eviction_is_not_counted_as_evicted() {
+    check(|| {
+        Crowd::check_eviction_beside(|phone| {
+            phone.leave(Some(1000));
+        });
+    });
+}
+
+#[test]
+fn a_phone_that_takes_its_queue_beside_its_eviction_stays() {
+    check(|| {
+        Crowd::check_eviction_beside(|phone| {
+            let chunk = phone.outbox().take(Waker::noop(), true).chunk;
+            let was_evicted = chunk.is_none();
+            chunk
+                .into_iter()
+                .for_each(|chunk| phone.outbox().written(chunk));
+            assert_eq!(cause(phone.outbox()).is_some(), was_evicted);
+        });
     });
 }

@@ -138,6 +138,16 @@ impl Outbox {
         self.close_after(close, std::iter::empty());
     }
 
+    /// Orders a close that frees what is queued; `false`, and no order, if by now nothing is.
+    pub(crate) fn evict(&self, close: Close) -> bool {
+        let mut state = self.state.lock();
+        let is_worth_it = !state.chunks.is_empty();
+        if is_worth_it {
+            self.close_locked(&mut state, close);
+        }
+        is_worth_it
+    }
+
     fn close_locked(&self, state: &mut State, close: Close) {
         if state.is_retired {
             return;

@@ -68,9 +68,11 @@ impl Shared {
             let Some(victim) = self.largest_backlog() else {
                 return;
             };
-            victim.outbox.close(Close::backlog_full(None));
-            let evictions = &self.counters().backlog_evictions;
-            evictions.fetch_add(1, Ordering::Relaxed);
+            // It may have left since it was chosen, or taken its queue to write it.
+            if victim.outbox.evict(Close::backlog_full(None)) {
+                let evictions = &self.counters().backlog_evictions;
+                evictions.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
