@@ -19,32 +19,7 @@ impl World {
         }
     }
 
-    pub(super) fn probe(&mut self, slot: usize) {
-        if let (Slot::Held(binary), false) = (self.slots[slot], self.is_draining) {
-            let incumbent = self.relay.incumbent(&slot.to_string());
-            self.probing.push((slot, binary, incumbent));
-        }
-    }
-
-    pub(super) fn take_over(&mut self, index: usize) {
-        if self.probing.is_empty() {
-            return;
-        }
-        let (slot, incumbent, handle) = self.probing.remove(index % self.probing.len());
-        match (self.slots[slot], self.relay.take_over(&handle)) {
-            (_, Err(ClaimError::Draining)) => assert!(self.is_draining),
-            (Slot::Held(holder), Err(ClaimError::Held(_))) => assert_ne!(holder, incumbent),
-            (Slot::Held(holder), Ok(guard)) => {
-                assert_eq!(holder, incumbent, "nobody else is displaced");
-                self.binaries[holder].wire.close(Close::heartbeat_timeout());
-                self.seat(slot, guard);
-            }
-            (Slot::Absent | Slot::Grace(..), Ok(guard)) => self.seat(slot, guard),
-            (_, outcome) => panic!("{outcome:?}"),
-        }
-    }
-
-    fn seat(&mut self, slot: usize, guard: Binary) {
+    pub(super) fn seat(&mut self, slot: usize, guard: Binary) {
         assert!(!self.is_draining);
         if let Slot::Held(before) | Slot::Grace(before, _) = self.slots[slot] {
             self.evict_phones(before, Close::evicted());
@@ -112,6 +87,7 @@ impl World {
             if let Slot::Grace(binary, Until::At(until)) = self.slots[slot] {
                 if until <= now {
                     self.slots[slot] = Slot::Absent;
+                    self.expired += 1;
                     self.evict_phones(binary, Close::grace_expired());
                 } else {
                     assert!(
@@ -152,10 +128,7 @@ impl World {
             let Leg::Binary(leg) = &handle.0 else {
                 continue;
             };
-            let name = std::str::from_utf8(leg.server_id.as_bytes()).expect("a number");
-            let Slot::Held(binary) = self.slots[name.parse::<usize>().expect("a number")] else {
-                panic!("in a snapshot, but not held");
-            };
+            let binary = self.holder(&leg.server_id);
             let wire = &mut self.binaries[binary].wire;
             for phone in phones[n + 1..].iter().map_while(|phone| *phone) {
                 let phone = &mut self.phones[phone];
@@ -165,6 +138,32 @@ impl World {
                 }
             }
             wire.close(Close::drain(FLUSH));
+        }
+    }
+
+    pub(super) fn cut_legs(&mut self, chosen: u32) {
+        let snapshot = self.relay.registry.snapshot();
+        for (n, handle) in snapshot.legs().iter().enumerate() {
+            if chosen & (1 << (n % 32)) == 0 {
+                continue;
+            }
+            handle.cut();
+            let wire = match (&handle.0, self.phone_of(&handle.0)) {
+                (Leg::Binary(leg), _) => {
+                    let holder = self.holder(&leg.server_id);
+                    &mut self.binaries[holder].wire
+                }
+                (Leg::Phone(_), phone) => &mut self.phones[phone.expect("known")].wire,
+            };
+            wire.is_cut = true;
+        }
+    }
+
+    fn holder(&self, server_id: &ServerId) -> usize {
+        let name = std::str::from_utf8(server_id.as_bytes()).expect("a number");
+        match self.slots[name.parse::<usize>().expect("a number")] {
+            Slot::Held(binary) => binary,
+            Slot::Absent | Slot::Grace(..) => panic!("in a snapshot, but not held"),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use super::super::*;
 use super::wire::Wire;
-use super::world::{MAX_BACKLOG, MAX_PHONES, PhoneModel, QUEUE_MEMORY, Slot, World};
+use super::world::{HIGH_WATER, MAX_BACKLOG, MAX_PHONES, PhoneModel, QUEUE_MEMORY, Slot, World};
 use crate::close::CloseCode;
-use crate::{Delivery, Departure, ForwardError, JoinError};
+use crate::{Delivery, Departure, ForwardError, Forwarded, JoinError};
 
 impl World {
     pub(super) fn join(&mut self, slot: usize) {
@@ -49,7 +49,7 @@ impl World {
         let before = self.droppables();
         let phone = &self.phones[phone];
         let guard = phone.guard.as_ref().expect("picked");
-        let forwarded = guard.forward(frame.as_bytes()).map(|_room| ());
+        let forwarded = guard.forward(frame.as_bytes());
         let wire = &mut self.binaries[phone.binary].wire;
         let drains = wire
             .order
@@ -57,7 +57,12 @@ impl World {
         let expected = if !phone.wire.is_open() {
             Err(ForwardError::Closing)
         } else if wire.push(routed(guard, &frame)) {
-            Ok(())
+            let to = self.binaries[phone.binary].guard.as_ref().expect("open");
+            if to.outbox().charged() < HIGH_WATER {
+                Ok(Forwarded::Room)
+            } else {
+                Ok(Forwarded::Full)
+            }
         } else if self.is_draining || (drains && !wire.is_retired) {
             Err(ForwardError::Closing)
         } else {
@@ -137,6 +142,7 @@ impl World {
             if !phone.wire.queued.is_empty() && now[n] == 0 {
                 assert!(phone.is_registered);
                 assert!(before[n] >= largest_left || grown == Some(n));
+                self.relieved += 1;
                 phone.wire.close(Close::backlog_full(None));
             }
         }

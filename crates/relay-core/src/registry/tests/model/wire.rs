@@ -14,6 +14,8 @@ pub(super) struct Wire {
     out: Option<Chunk>,
     pub(super) order: Option<Close>,
     pub(super) is_retired: bool,
+    pub(super) is_cut: bool,
+    pub(super) wants_ping: bool,
     /// Everything its connection ever took.
     pub(super) taken: Vec<String>,
 }

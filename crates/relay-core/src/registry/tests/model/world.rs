@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::super::*;
+use super::probes::Probe;
 use super::wire::Wire;
 use super::{Op, SERVERS, Side};
 
@@ -10,17 +11,22 @@ pub(super) const GRACE: Duration = Duration::from_secs(30);
 pub(super) const MAX_PHONES: usize = 4;
 pub(super) const MAX_BACKLOG: usize = 120_000;
 pub(super) const QUEUE_MEMORY: usize = 250_000;
+pub(super) const HIGH_WATER: usize = 20_000;
 
 pub(super) struct World {
     pub(super) relay: Relay,
     pub(super) slots: [Slot; SERVERS],
     pub(super) binaries: Vec<BinaryModel>,
     pub(super) phones: Vec<PhoneModel>,
-    pub(super) probing: Vec<(usize, usize, Incumbent)>,
+    pub(super) probes: Vec<Probe>,
     pub(super) is_draining: bool,
     pub(super) joined: usize,
     pub(super) left: usize,
     pub(super) evicted: usize,
+    /// Server-ids given up at the end of their grace.
+    pub(super) expired: u64,
+    /// Phones closed for the budget.
+    pub(super) relieved: u64,
     pub(super) frames: usize,
 }
 
@@ -62,17 +68,20 @@ impl World {
             .grace(GRACE)
             .max_phones_per_server(MAX_PHONES)
             .max_phone_backlog(MAX_BACKLOG)
+            .binary_high_water(HIGH_WATER)
             .queue_memory(QUEUE_MEMORY);
         Self {
             relay: Relay::with(limits),
             slots: [Slot::Absent; SERVERS],
             binaries: Vec::new(),
             phones: Vec::new(),
-            probing: Vec::new(),
+            probes: Vec::new(),
             is_draining: false,
             joined: 0,
             left: 0,
             evicted: 0,
+            expired: 0,
+            relieved: 0,
             frames: 0,
         }
     }
@@ -81,6 +90,11 @@ impl World {
         match *op {
             Op::Claim(slot) => self.claim(slot),
             Op::Probe(slot) => self.probe(slot),
+            Op::Heard(binary) => {
+                if let Some(binary) = self.pick_binary(binary) {
+                    self.heard(binary);
+                }
+            }
             Op::TakeOver(index) => self.take_over(index),
             Op::Join(slot) => self.join(slot),
             Op::Forward(phone, len) => {
@@ -136,6 +150,7 @@ impl World {
             Op::Pass(millis) => self.pass(Duration::from_millis(millis)),
             Op::BeginDrain => self.begin_drain(),
             Op::DrainLegs(chosen) => self.drain_legs(chosen),
+            Op::CutLegs(chosen) => self.cut_legs(chosen),
         }
     }
 
