@@ -9,6 +9,7 @@ use lexopt::prelude::*;
 use crate::autobahn::AutobahnOptions;
 use crate::bench::BenchOptions;
 use crate::model::ModelOptions;
+use crate::soak::SoakOptions;
 
 /// What `cargo xtask --help` prints.
 pub(crate) const USAGE: &str = "\
@@ -23,6 +24,10 @@ Commands:
       --list           print the names and stop
       --binary <path>  drive this relay instead of building one
       --rounds <n>     how often the drain proof is repeated
+  soak                 only the soak: a crowd of peers on the built binary, sequences, notices, leaks
+      --minutes <n>    minutes of traffic, two by default
+      --seed <n>       of what the peers do
+      --binary <path>  drive this relay instead of building one
   autobahn             only the Autobahn test suite on the WebSocket layer
       --cases <list>   only these of its cases, such as `2.*,6.4.3`
   instructions         instructions of each step of a frame's way, against committed budgets
@@ -50,6 +55,8 @@ pub(crate) enum Command {
     Tidy,
     /// The scenarios on the built binary.
     E2e(E2eOptions),
+    /// A crowd of peers for some minutes.
+    Soak(SoakOptions),
     /// The referee of the WebSocket protocol.
     Autobahn(AutobahnOptions),
     /// Instruction counts; with `true`, new budgets.
@@ -90,6 +97,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             "ci" => Command::Ci,
             "tidy" => Command::Tidy,
             "e2e" => Command::E2e(E2eOptions::default()),
+            "soak" => Command::Soak(SoakOptions::default()),
             "autobahn" => Command::Autobahn(AutobahnOptions::default()),
             "instructions" => Command::Instructions { rewrites: false },
             "model" => Command::Model(ModelOptions::default()),
@@ -110,6 +118,15 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             }
             (Command::E2e(options), Long("rounds")) => {
                 options.rounds = Some(parser.value()?.parse()?);
+            }
+            (Command::Soak(options), Long("minutes")) => {
+                options.minutes = parser.value()?.parse()?;
+            }
+            (Command::Soak(options), Long("seed")) => {
+                options.seed = parser.value()?.parse_with(seed)?;
+            }
+            (Command::Soak(options), Long("binary")) => {
+                options.binary = Some(parser.value()?.into());
             }
             (Command::Autobahn(options), Long("cases")) => {
                 options.cases = Some(parser.value()?.string()?);
@@ -144,6 +161,14 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
         return Err("--replay needs --filter: a schedule is of one test".into());
     }
     Ok(command)
+}
+
+/// A seed as it is printed, or in decimal.
+fn seed(text: &str) -> Result<u64, std::num::ParseIntError> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    }
 }
 
 #[cfg(test)]
@@ -197,6 +222,19 @@ mod tests {
     }
 
     #[test]
+    fn reads_soak_options() {
+        for (seed, read) in [("17", 17), ("0x5eed", 0x5EED)] {
+            let options = SoakOptions {
+                minutes: NonZeroU32::new(30).unwrap(),
+                seed: read,
+                binary: Some(PathBuf::from("/bin/relay")),
+            };
+            let line = format!("soak --minutes 30 --seed {seed} --binary=/bin/relay");
+            assert_eq!(parse_words(&line), Ok(Command::Soak(options)));
+        }
+    }
+
+    #[test]
     fn reads_autobahn_options() {
         let options = AutobahnOptions {
             cases: Some("2.*,6.4.3".to_owned()),
@@ -211,6 +249,8 @@ mod tests {
             "bogus",
             "test --list",
             "e2e --rounds 0",
+            "soak --minutes 0",
+            "soak --seed x",
             "e2e extra",
             "model --replay 9102",
             "--filter x",

@@ -1,4 +1,4 @@
-//! Repository chores: `test`, `e2e`, `ci`, `tidy`, `autobahn`, `bench`, `instructions`, `model`.
+//! Repository chores: `test`, `e2e`, `ci`, `tidy`, `model`, `soak`, `autobahn`, `bench`, `instructions`.
 //!
 //! Owns the order in which the repository is checked and the harness that drives the built relay from outside.
 //! It must not depend on any of our crates: what it knows of the relay is its command line, its wire and its logs.
@@ -16,6 +16,8 @@ mod debian;
 mod e2e;
 mod instructions;
 mod model;
+mod random;
+mod soak;
 mod steps;
 mod tally;
 mod tidy;
@@ -64,6 +66,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Autobahn(options) => autobahn::run(&workspace, true, &options)?,
         Command::Model(options) => model::run(&workspace, &options)?,
         Command::Bench(options) => bench::run(&workspace, &options)?,
+        Command::Soak(options) => soak::build_and_run(&workspace, &options)?,
         Command::E2e(options) => e2e::build_and_run(&workspace, &options)?,
     };
     println!("\n{tally}");

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 
 /// The opcodes of RFC 6455 section 5.2.
-pub(super) mod opcode {
+pub(crate) mod opcode {
     pub(crate) const CONTINUATION: u8 = 0x0;
     pub(crate) const TEXT: u8 = 0x1;
     pub(crate) const BINARY: u8 = 0x2;
@@ -16,18 +16,18 @@ const MASK_KEY: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
 
 /// One frame, as sent or as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) fin: bool,
+pub(crate) struct Frame {
+    pub(crate) fin: bool,
     /// RSV1, RSV2, RSV3 as the bits 4, 2, 1.
-    pub(super) rsv: u8,
-    pub(super) opcode: u8,
-    pub(super) masked: bool,
-    pub(super) payload: Vec<u8>,
+    pub(crate) rsv: u8,
+    pub(crate) opcode: u8,
+    pub(crate) masked: bool,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Frame {
     /// A final, masked frame.
-    pub(super) fn new(opcode: u8, payload: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(opcode: u8, payload: impl Into<Vec<u8>>) -> Self {
         Self {
             fin: true,
             rsv: 0,
@@ -37,16 +37,16 @@ impl Frame {
         }
     }
 
-    pub(super) fn text(payload: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn text(payload: impl Into<Vec<u8>>) -> Self {
         Self::new(opcode::TEXT, payload)
     }
 
-    pub(super) fn ping(payload: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn ping(payload: impl Into<Vec<u8>>) -> Self {
         Self::new(opcode::PING, payload)
     }
 
     /// A close with a code and a reason.
-    pub(super) fn close(code: u16, reason: &str) -> Self {
+    pub(crate) fn close(code: u16, reason: &str) -> Self {
         Self::new(
             opcode::CLOSE,
             [&code.to_be_bytes(), reason.as_bytes()].concat(),
@@ -54,29 +54,29 @@ impl Frame {
     }
 
     /// The same with another payload.
-    pub(super) fn with_payload(mut self, payload: &[u8]) -> Self {
+    pub(crate) fn with_payload(mut self, payload: &[u8]) -> Self {
         self.payload = payload.to_vec();
         self
     }
 
     /// The same without FIN: more fragments follow.
-    pub(super) fn unfinished(mut self) -> Self {
+    pub(crate) fn unfinished(mut self) -> Self {
         self.fin = false;
         self
     }
 
-    pub(super) fn unmasked(mut self) -> Self {
+    pub(crate) fn unmasked(mut self) -> Self {
         self.masked = false;
         self
     }
 
-    pub(super) fn rsv(mut self, rsv: u8) -> Self {
+    pub(crate) fn rsv(mut self, rsv: u8) -> Self {
         self.rsv = rsv;
         self
     }
 
     /// Its bytes on the wire.
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mask_bit = if self.masked { 0x80 } else { 0 };
         let mut bytes = vec![u8::from(self.fin) << 7 | self.rsv << 4 | self.opcode];
         match (
@@ -108,7 +108,7 @@ impl Frame {
     }
 
     /// The first frame in `bytes` and its length, once all of it is there.
-    pub(super) fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
         let (&[first, second], rest) = bytes.split_first_chunk()?;
         let (length, extended): (usize, usize) = match second & 0x7F {
             126 => (usize::from(u16::from_be_bytes(*rest.first_chunk()?)), 2),
@@ -132,7 +132,7 @@ impl Frame {
     }
 
     /// Code and reason of a close frame; no code when it has no payload.
-    pub(super) fn close_status(&self) -> anyhow::Result<(Option<u16>, &str)> {
+    pub(crate) fn close_status(&self) -> anyhow::Result<(Option<u16>, &str)> {
         ensure!(
             self.opcode == opcode::CLOSE,
             "a close expected, got {self:?}"

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context as _, ensure};
 
 /// The key of RFC 6455 section 1.3, and what a server must answer to it.
-pub(super) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-pub(super) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// A request, its headers in order; a name may come twice.
 #[derive(Debug, Clone)]
-pub(super) struct Request {
+pub(crate) struct Request {
     method: String,
     path: String,
     version: String,
@@ -19,7 +19,7 @@ pub(super) struct Request {
 
 impl Request {
     /// A plain GET.
-    pub(super) fn get(path: &str) -> Self {
+    pub(crate) fn get(path: &str) -> Self {
         Self {
             method: "GET".to_owned(),
             path: path.to_owned(),
@@ -37,7 +37,7 @@ impl Request {
     }
 
     /// What the daemon sends, its header names in lower case.
-    pub(super) fn binary(server_id: &str) -> Self {
+    pub(crate) fn binary(server_id: &str) -> Self {
         Self::upgrade("/v1/server")
             .with("x-pyrycode-server", server_id)
             .with("x-pyrycode-version", "1.2.3")
@@ -45,7 +45,7 @@ impl Request {
     }
 
     /// What a phone sends.
-    pub(super) fn phone(server_id: &str) -> Self {
+    pub(crate) fn phone(server_id: &str) -> Self {
         Self::upgrade("/v1/client")
             .with("X-Pyrycode-Server", server_id)
             .with("X-Pyrycode-Token", "a-device-token")
@@ -53,7 +53,7 @@ impl Request {
     }
 
     /// A phone whose device name no other has, and that name.
-    pub(super) fn named_phone(server_id: &str) -> (Self, String) {
+    pub(crate) fn named_phone(server_id: &str) -> (Self, String) {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("phone-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         (
@@ -63,57 +63,57 @@ impl Request {
     }
 
     /// Adds a header line.
-    pub(super) fn with(self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(self, name: &str, value: &str) -> Self {
         self.with_bytes(name, value.as_bytes())
     }
 
     /// Adds a header line with any bytes.
-    pub(super) fn with_bytes(mut self, name: &str, value: &[u8]) -> Self {
+    pub(crate) fn with_bytes(mut self, name: &str, value: &[u8]) -> Self {
         self.headers.push((name.to_owned(), value.to_vec()));
         self
     }
 
     /// Removes every line with this name, in any case.
-    pub(super) fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers
             .retain(|(present, _)| !present.eq_ignore_ascii_case(name));
         self
     }
 
     /// Leaves one line with this name.
-    pub(super) fn replacing(self, name: &str, value: &str) -> Self {
+    pub(crate) fn replacing(self, name: &str, value: &str) -> Self {
         self.without(name).with(name, value)
     }
 
-    pub(super) fn method(mut self, method: &str) -> Self {
+    pub(crate) fn method(mut self, method: &str) -> Self {
         method.clone_into(&mut self.method);
         self
     }
 
-    pub(super) fn path(mut self, path: &str) -> Self {
+    pub(crate) fn path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.path);
         self
     }
 
-    pub(super) fn version(mut self, version: &str) -> Self {
+    pub(crate) fn version(mut self, version: &str) -> Self {
         version.clone_into(&mut self.version);
         self
     }
 
     /// The target of the request.
-    pub(super) fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &str {
         &self.path
     }
 
     /// The header lines.
-    pub(super) fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
     /// The header block as it goes on the wire.
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut block = format!("{} {} {}\r\n", self.method, self.path, self.version).into_bytes();
         for (name, value) in &self.headers {
             block.extend_from_slice(name.as_bytes());
@@ -128,15 +128,15 @@ impl Request {
 
 /// A response, read to the end of its body.
 #[derive(Debug, Clone)]
-pub(super) struct Response {
-    pub(super) status: u16,
+pub(crate) struct Response {
+    pub(crate) status: u16,
     headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Response {
     /// Reads a header block without its final empty line.
-    pub(super) fn parse(head: &str) -> anyhow::Result<Self> {
+    pub(crate) fn parse(head: &str) -> anyhow::Result<Self> {
         let mut lines = head.split("\r\n");
         let status_line = lines.next().unwrap_or_default();
         let status = status_line
@@ -157,7 +157,7 @@ impl Response {
     }
 
     /// The value of the first line with this name.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(present, _)| present.eq_ignore_ascii_case(name))
@@ -165,19 +165,19 @@ impl Response {
     }
 
     /// Whether the length of the body is announced, and which.
-    pub(super) fn content_length(&self) -> Option<usize> {
+    pub(crate) fn content_length(&self) -> Option<usize> {
         self.header("content-length")
             .and_then(|length| length.parse().ok())
     }
 
     /// It is this status.
-    pub(super) fn expect(&self, status: u16) -> anyhow::Result<()> {
+    pub(crate) fn expect(&self, status: u16) -> anyhow::Result<()> {
         ensure!(self.status == status, "{status} expected, got {self:?}");
         Ok(())
     }
 
     /// It has this header.
-    pub(super) fn expect_header(&self, name: &str, value: &str) -> anyhow::Result<()> {
+    pub(crate) fn expect_header(&self, name: &str, value: &str) -> anyhow::Result<()> {
         ensure!(
             self.header(name)
                 .is_some_and(|found| found.eq_ignore_ascii_case(value)),

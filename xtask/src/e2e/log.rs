@@ -136,13 +136,13 @@ impl Log {
 
 /// The key-value pairs of one log line, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fields(Vec<(String, String)>);
+pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
     /// Reads logfmt, or a JSON object when the line starts like one.
     ///
     /// What is no pair must not go unnoticed: it reads as a key that no closed set holds.
-    pub(super) fn of(line: &str) -> Self {
+    pub(crate) fn of(line: &str) -> Self {
         if line.starts_with('{') {
             return serde_json::from_str(line)
                 .unwrap_or_else(|_| Self(vec![(line.to_owned(), String::new())]));
@@ -163,7 +163,7 @@ impl Fields {
     }
 
     /// The value of the first pair with this key.
-    pub(super) fn get(&self, key: &str) -> Option<&str> {
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.0
             .iter()
             .find(|(name, _)| name == key)

@@ -2,14 +2,14 @@
 //!
 //! Owns selection, bounded parallelism, time limits and the report. What a scenario says lives in [`scenario`].
 
-mod frame;
-mod http;
-mod log;
-mod peer;
-mod ports;
+pub(crate) mod frame;
+pub(crate) mod http;
+pub(crate) mod log;
+pub(crate) mod peer;
+pub(crate) mod ports;
 mod process;
-mod raw;
-mod relay;
+pub(crate) mod raw;
+pub(crate) mod relay;
 mod scenario;
 mod scraper;
 mod stage;

@@ -26,7 +26,7 @@ pub(super) struct Peer {
 
 /// A message on the binary's leg, in exactly one of the two shapes the relay writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Envelope {
+pub(crate) enum Envelope {
     /// A phone's frame, its JSON as it came.
     Frame { conn_id: String, frame: String },
     /// The notice that a phone is gone.
@@ -35,7 +35,7 @@ pub(super) enum Envelope {
 
 impl Envelope {
     /// Reads one of `{"conn_id":"..","frame":..}` and `{"conn_id":"..","close_code":n}`, byte for byte.
-    pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let parts = || {
             let (conn_id, rest) = text.strip_prefix(r#"{"conn_id":""#)?.split_once('"')?;
             Some((conn_id.to_owned(), rest.strip_suffix('}')?))

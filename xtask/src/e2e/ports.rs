@@ -23,7 +23,7 @@ const SOCKETS: u64 = 4_096;
 /// # Errors
 ///
 /// Every port of the range is taken.
-pub(super) fn free() -> anyhow::Result<SocketAddr> {
+pub(crate) fn free() -> anyhow::Result<SocketAddr> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let length = PORTS.end - PORTS.start;
     // Two harnesses on one machine start at different places.
@@ -82,7 +82,7 @@ pub(super) fn listened_on_by(process: u32) -> anyhow::Result<BTreeSet<u16>> {
 /// # Errors
 ///
 /// That is too few for the scenarios.
-pub(super) fn raise_socket_limit() -> anyhow::Result<()> {
+pub(crate) fn raise_socket_limit() -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(
         Resource::Nofile,

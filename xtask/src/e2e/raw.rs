@@ -16,7 +16,7 @@ const NARROW_BUFFER: u32 = 4 * 1024;
 
 /// What came next on a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Received {
+pub(crate) enum Received {
     Frame(Frame),
     /// The stream ended with a FIN between two frames.
     Eof,
@@ -28,7 +28,7 @@ pub(super) enum Received {
 
 impl Received {
     /// The frame, unless the connection has ended.
-    pub(super) fn into_frame(self) -> anyhow::Result<Frame> {
+    pub(crate) fn into_frame(self) -> anyhow::Result<Frame> {
         match self {
             Self::Frame(frame) => Ok(frame),
             end @ (Self::Eof | Self::Torn | Self::Reset) => bail!("a frame expected, got {end:?}"),
@@ -38,7 +38,7 @@ impl Received {
 
 /// One connection, frame by frame.
 #[derive(Debug)]
-pub(super) struct RawPeer {
+pub(crate) struct RawPeer {
     stream: TcpStream,
     unread: Vec<u8>,
     /// Bytes of `unread` that were parsed already.
@@ -47,19 +47,19 @@ pub(super) struct RawPeer {
 
 impl RawPeer {
     /// A TCP connection on which nothing was said yet.
-    pub(super) async fn dial(addr: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn dial(addr: SocketAddr) -> anyhow::Result<Self> {
         Self::dial_from(TcpSocket::new_v4()?, addr).await
     }
 
     /// The same with a small receive buffer.
-    pub(super) async fn dial_narrow(addr: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn dial_narrow(addr: SocketAddr) -> anyhow::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(NARROW_BUFFER)?;
         Self::dial_from(socket, addr).await
     }
 
     /// The same from an address of this machine.
-    pub(super) async fn dial_at(ip: Ipv4Addr, addr: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn dial_at(ip: Ipv4Addr, addr: SocketAddr) -> anyhow::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((ip, 0).into())?;
         Self::dial_from(socket, addr).await
@@ -79,14 +79,14 @@ impl RawPeer {
     }
 
     /// A connection after its 101.
-    pub(super) async fn upgrade(addr: SocketAddr, request: &Request) -> anyhow::Result<Self> {
+    pub(crate) async fn upgrade(addr: SocketAddr, request: &Request) -> anyhow::Result<Self> {
         let mut peer = Self::dial(addr).await?;
         peer.handshake(request).await?;
         Ok(peer)
     }
 
     /// Sends the request and reads the 101.
-    pub(super) async fn handshake(&mut self, request: &Request) -> anyhow::Result<Response> {
+    pub(crate) async fn handshake(&mut self, request: &Request) -> anyhow::Result<Response> {
         self.send_bytes(&request.bytes()).await?;
         let response = self.response().await?;
         response.expect(101)?;
@@ -100,7 +100,7 @@ impl RawPeer {
     }
 
     /// Reads a response; one without a length and without an upgrade lasts until the end of the stream.
-    pub(super) async fn response(&mut self) -> anyhow::Result<Response> {
+    pub(crate) async fn response(&mut self) -> anyhow::Result<Response> {
         const END: &[u8] = b"\r\n\r\n";
         let head = loop {
             if let Some(at) = self
@@ -134,22 +134,22 @@ impl RawPeer {
     }
 
     /// Sends bytes as they are.
-    pub(super) async fn send_bytes(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         self.stream.write_all(bytes).await.context("could not send")
     }
 
     /// Sends one frame.
-    pub(super) async fn send(&mut self, frame: &Frame) -> anyhow::Result<()> {
+    pub(crate) async fn send(&mut self, frame: &Frame) -> anyhow::Result<()> {
         self.send_bytes(&frame.bytes()).await
     }
 
     /// Sends a text message.
-    pub(super) async fn send_text(&mut self, text: &str) -> anyhow::Result<()> {
+    pub(crate) async fn send_text(&mut self, text: &str) -> anyhow::Result<()> {
         self.send(&Frame::text(text)).await
     }
 
     /// The next frame, or how the connection ended. Cancel safe.
-    pub(super) async fn next(&mut self) -> anyhow::Result<Received> {
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Received> {
         loop {
             if let Some((frame, length)) = Frame::parse(self.pending()) {
                 self.parsed += length;
@@ -172,7 +172,7 @@ impl RawPeer {
     }
 
     /// The next frame that is no ping; pings are answered.
-    pub(super) async fn frame(&mut self) -> anyhow::Result<Frame> {
+    pub(crate) async fn frame(&mut self) -> anyhow::Result<Frame> {
         loop {
             let frame = self.next().await?.into_frame()?;
             if frame.opcode != opcode::PING {
@@ -183,7 +183,7 @@ impl RawPeer {
     }
 
     /// The next frame, which must be a text message.
-    pub(super) async fn text(&mut self) -> anyhow::Result<String> {
+    pub(crate) async fn text(&mut self) -> anyhow::Result<String> {
         let frame = self.frame().await?;
         ensure!(
             frame.opcode == opcode::TEXT,
@@ -193,13 +193,13 @@ impl RawPeer {
     }
 
     /// Waits until the relay has dealt with everything sent so far: it answers a ping, in its turn.
-    pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn settle(&mut self) -> anyhow::Result<()> {
         self.send(&Frame::ping("settled?")).await?;
         self.expect_pong(b"settled?").await
     }
 
     /// Answers pings for as long as `other` takes, and expects nothing else.
-    pub(super) async fn idle_while<T>(
+    pub(crate) async fn idle_while<T>(
         &mut self,
         other: impl Future<Output = anyhow::Result<T>>,
     ) -> anyhow::Result<T> {
@@ -210,7 +210,7 @@ impl RawPeer {
     }
 
     /// Takes in whatever comes for as long as `other` takes.
-    pub(super) async fn read_while<T>(
+    pub(crate) async fn read_while<T>(
         &mut self,
         other: impl Future<Output = anyhow::Result<T>>,
     ) -> anyhow::Result<T> {
@@ -224,7 +224,7 @@ impl RawPeer {
     }
 
     /// The next frame is a pong with this payload.
-    pub(super) async fn expect_pong(&mut self, payload: &[u8]) -> anyhow::Result<()> {
+    pub(crate) async fn expect_pong(&mut self, payload: &[u8]) -> anyhow::Result<()> {
         let frame = self.frame().await?;
         ensure!(
             frame
@@ -238,14 +238,14 @@ impl RawPeer {
     }
 
     /// Code and reason of the next frame, which must be a close; it is not answered.
-    pub(super) async fn close_frame(&mut self) -> anyhow::Result<(Option<u16>, String)> {
+    pub(crate) async fn close_frame(&mut self) -> anyhow::Result<(Option<u16>, String)> {
         let frame = self.frame().await?;
         let (code, reason) = frame.close_status()?;
         Ok((code, reason.to_owned()))
     }
 
     /// The relay closes: the next frame is this close, and after our answer the stream ends without a reset.
-    pub(super) async fn expect_close(&mut self, code: u16, reason: &str) -> anyhow::Result<()> {
+    pub(crate) async fn expect_close(&mut self, code: u16, reason: &str) -> anyhow::Result<()> {
         let found = self.close_frame().await?;
         ensure!(
             found == (Some(code), reason.to_owned()),
@@ -256,7 +256,7 @@ impl RawPeer {
     }
 
     /// As [`RawPeer::expect_close`] with any reason.
-    pub(super) async fn expect_close_code(&mut self, code: u16) -> anyhow::Result<()> {
+    pub(crate) async fn expect_close_code(&mut self, code: u16) -> anyhow::Result<()> {
         let found = self.close_frame().await?;
         ensure!(
             found.0 == Some(code),
@@ -267,7 +267,7 @@ impl RawPeer {
     }
 
     /// The stream ends with a FIN and nothing before it; we end ours then, as every client does.
-    pub(super) async fn expect_eof(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn expect_eof(&mut self) -> anyhow::Result<()> {
         let end = self.next().await?;
         ensure!(
             end == Received::Eof,
@@ -280,13 +280,13 @@ impl RawPeer {
     }
 
     /// Drops the connection with a RST instead of a FIN.
-    pub(super) fn reset(self) -> anyhow::Result<()> {
+    pub(crate) fn reset(self) -> anyhow::Result<()> {
         socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO))?;
         Ok(())
     }
 
     /// Reads at most `limit` bytes from the socket without looking at them; 0 at the end of the stream.
-    pub(super) async fn take_in(&mut self, limit: u64) -> anyhow::Result<usize> {
+    pub(crate) async fn take_in(&mut self, limit: u64) -> anyhow::Result<usize> {
         Ok((&mut self.stream)
             .take(limit)
             .read_buf(&mut self.unread)
@@ -294,7 +294,7 @@ impl RawPeer {
     }
 
     /// The next frame among the bytes taken in so far.
-    pub(super) fn taken_frame(&mut self) -> Option<Frame> {
+    pub(crate) fn taken_frame(&mut self) -> Option<Frame> {
         let (frame, length) = Frame::parse(self.pending())?;
         self.parsed += length;
         if self.parsed == self.unread.len() {

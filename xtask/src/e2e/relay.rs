@@ -333,7 +333,7 @@ const UNHINDERED: [&str; 3] = [
 ];
 
 /// A relay without the environment that the reference calls configuration, its standard error piped.
-pub(super) fn command(binary: &Path) -> Command {
+pub(crate) fn command(binary: &Path) -> Command {
     let mut command = Command::new(binary);
     for variable in [
         "PYRYCODE_RELAY_PRODUCTION",

@@ -15,6 +15,7 @@ use crate::e2e::http::Request;
 use crate::e2e::peer::{Envelope, Peer};
 use crate::e2e::relay::Relay;
 use crate::e2e::stage::Stage;
+use crate::random::Random;
 
 pub(super) const ALL: &[Scenario] =
     &[scenario!(case_55_churn_leaves_nothing_behind).within(Duration::from_secs(90))];
@@ -24,18 +25,6 @@ const PHONES: u64 = 50;
 const LIVES_OF_A_BINARY: u64 = 6;
 const LIVES_OF_A_PHONE: u64 = 30;
 const SEED: u64 = 0x5EED;
-
-/// SplitMix64: small, seeded, the same on every machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ mixed >> 31) % bound
-    }
-}
 
 async fn case_55_churn_leaves_nothing_behind(stage: &Stage) -> anyhow::Result<()> {
     let mut relay = stage.relay().await?;
@@ -90,7 +79,7 @@ fn expect_no_panic(relay: &Relay) -> anyhow::Result<()> {
 
 /// Connects, speaks a little, leaves in one of several ways, again and again.
 async fn live_as_phone(addr: SocketAddr, number: u64) -> anyhow::Result<()> {
-    let mut random = Random(SEED ^ number << 32);
+    let mut random = Random::new(SEED ^ number << 32);
     for _ in 0..LIVES_OF_A_PHONE {
         let mut phone = Peer::upgrade(
             addr,
@@ -123,7 +112,7 @@ async fn live_as_binary(
     server: u64,
     mut phones_over: watch::Receiver<bool>,
 ) -> anyhow::Result<Lives> {
-    let mut random = Random(SEED ^ 0xB1 ^ server << 40);
+    let mut random = Random::new(SEED ^ 0xB1 ^ server << 40);
     let mut lives = Vec::new();
     for life in 0..LIVES_OF_A_BINARY {
         let mut binary = Peer::upgrade(addr, &Request::binary(&format!("server-{server}"))).await?;

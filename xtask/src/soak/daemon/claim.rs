@@ -1,0 +1,96 @@
+//! Getting a server-id: for oneself, against a daemon that is silent, and in vain.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::life::Daemon;
+use crate::e2e::frame::Frame;
+use crate::e2e::http::Request;
+use crate::random::Random;
+use crate::soak::books::Books;
+use crate::soak::link::{Heard, Link};
+use crate::soak::world::{World, server_id};
+
+/// Claims a server-id that is free, or whose daemon does not answer.
+///
+/// A pong is the proof: a claimant is not read before it has the server-id.
+pub(super) async fn claim(
+    world: &Arc<World>,
+    server: usize,
+    random: Random,
+) -> anyhow::Result<Daemon> {
+    let life = world.books().claim_begun(server, world.now());
+    let claiming = async {
+        let mut link = dial(world, server, random.clone()).await?;
+        link.send(&Frame::ping("mine?")).await?;
+        let mut early = Vec::new();
+        loop {
+            match link.hear().await? {
+                Heard::Pong(_) => break,
+                // A phone may have been faster than the pong.
+                Heard::Text(text) => early.push(text),
+                other @ (Heard::Close(..) | Heard::End(_)) => bail!("{other:?} instead of a pong"),
+            }
+        }
+        let now = world.now();
+        let mut books = world.books();
+        books.claim_settled(server, life, now);
+        books.totals.daemons_claimed += 1;
+        drop(books);
+        anyhow::Ok(Daemon::of(world, server, life, link, random, early))
+    };
+    claiming
+        .await
+        .with_context(|| format!("daemon {life} claims server-{server}"))
+}
+
+/// Claims a server-id whose daemon answers, and is refused.
+pub(super) async fn claim_in_vain(
+    world: &Arc<World>,
+    server: usize,
+    random: Random,
+) -> anyhow::Result<()> {
+    let claiming = async {
+        let link = dial(world, server, random).await?;
+        link.expect_refusal(4409, "server-id already claimed").await
+    };
+    claiming
+        .await
+        .with_context(|| format!("a rival claims server-{server}"))?;
+    world.books().totals.claims_refused += 1;
+    Ok(())
+}
+
+async fn dial(world: &Arc<World>, server: usize, random: Random) -> anyhow::Result<Link> {
+    let request = Request::binary(&server_id(server));
+    Link::open(world.addr, &request, false, random).await
+}
+
+impl Daemon {
+    /// Falls silent until another connection of its own has taken its server-id; that is returned.
+    ///
+    /// The silent one finds, behind whatever had been sent to it, that it was given up.
+    pub(super) async fn be_displaced(mut self) -> anyhow::Result<Self> {
+        let says = self.says();
+        let displaced = async {
+            self.begin_leaving();
+            // What it said before it fell silent must not be taken for a sign of life.
+            self.settle().await?;
+            let random = Random::new(self.random.next());
+            let successor = Box::pin(claim(&self.world, self.server, random)).await?;
+            let count = |books: &mut Books| books.totals.takeovers += 1;
+            count(&mut self.world.books());
+            let (code, reason) = self.read_to_close().await?;
+            ensure!(
+                code == 1011 && reason == "heartbeat timeout",
+                "closed with {code} `{reason}` after a takeover"
+            );
+            self.link.answer_close(code).await?;
+            anyhow::Ok(successor)
+        };
+        displaced
+            .await
+            .with_context(|| format!("{says} is displaced"))
+    }
+}
