@@ -185,7 +185,9 @@ impl Link {
         match self.hear().await? {
             // The relay gives the handshake 5 s; a peer that was away for longer finds that it is over.
             Heard::End(Received::Eof | Received::Reset) => Ok(()),
-            other => bail!("the end of the stream expected, got {other:?}"),
+            other @ (Heard::Text(_) | Heard::Close(..) | Heard::Pong(_) | Heard::End(_)) => {
+                bail!("the end of the stream expected, got {other:?}")
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the relay logs during a soak: kept in a file, read for the books, and judged line by line.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -12,8 +12,11 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use super::world::World;
 use crate::e2e::log::Fields;
 
-/// Lines kept for a report of a failure.
-const LAST_LINES: usize = 40;
+/// Lines kept: some minutes of them, in which whoever is part of a failure came and went.
+const KEPT_LINES: usize = 30_000;
+
+/// Lines shown for a failure.
+const SHOWN_LINES: usize = 25;
 
 /// What peers of a soak do wrong on purpose, and what a machine that tests run on is warned of.
 const EXPECTED_WARNINGS: &[&str] = &[
@@ -33,7 +36,7 @@ pub(super) struct Logbook(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    last: VecDeque<String>,
+    kept: VecDeque<String>,
     counts: BTreeMap<String, u64>,
     is_listening: bool,
 }
@@ -75,10 +78,10 @@ impl Logbook {
         let msg = field("msg")?;
         {
             let mut state = self.state();
-            if state.last.len() == LAST_LINES {
-                state.last.pop_front();
+            if state.kept.len() == KEPT_LINES {
+                state.kept.pop_front();
             }
-            state.last.push_back(line.to_owned());
+            state.kept.push_back(line.to_owned());
             *state.counts.entry(msg.to_owned()).or_default() += 1;
             state.is_listening |= msg == "listening";
         }
@@ -117,10 +120,70 @@ impl Logbook {
 
     /// The last lines.
     pub(super) fn last(&self) -> Vec<String> {
-        self.state().last.iter().cloned().collect()
+        let state = self.state();
+        let skipped = state.kept.len().saturating_sub(SHOWN_LINES);
+        state.kept.iter().skip(skipped).cloned().collect()
+    }
+
+    /// The last lines about the phones that a failure names, by their number or their conn_id.
+    pub(super) fn about(&self, failure: &str) -> Vec<String> {
+        let state = self.state();
+        let named = names(failure);
+        let introduced = state
+            .kept
+            .iter()
+            .filter(|line| named.iter().any(|name| line.contains(name)))
+            .flat_map(|line| names(line));
+        let named: BTreeSet<String> = introduced.chain(named.iter().cloned()).collect();
+        let about = state
+            .kept
+            .iter()
+            .filter(|line| named.iter().any(|name| line.contains(name)));
+        let lines: Vec<String> = about.cloned().collect();
+        lines[lines.len().saturating_sub(SHOWN_LINES)..].to_vec()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The conn_ids in a text, and the phones, as the log has them.
+fn names(text: &str) -> BTreeSet<String> {
+    let words: Vec<&str> = text
+        .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-')
+        .filter(|word| !word.is_empty())
+        .collect();
+    let conn_ids = words
+        .iter()
+        .filter(|word| word.starts_with("client-"))
+        .map(|word| (*word).to_owned());
+    let phones = words
+        .windows(2)
+        .filter(|pair| pair[0] == "phone" && pair[1].parse::<u64>().is_ok())
+        .map(|pair| format!("device_name={} ", pair[1]));
+    conn_ids.chain(phones).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_illustrated_by_the_lines_about_its_phones() {
+        let book = Logbook::default();
+        book.state().kept.extend(
+            [
+                "msg=phone_registered conn_id=client-0a device_name=7 remote=x",
+                "msg=phone_registered conn_id=client-0b device_name=77 remote=x",
+                "msg=phone_unregistered conn_id=client-0a",
+            ]
+            .map(str::to_owned),
+        );
+        let about = book.about("after 3 s: phone 7 at server-1: lost");
+        assert_eq!(about.len(), 2, "{about:?}");
+        assert!(about.iter().all(|line| line.contains("client-0a")));
+        assert_eq!(book.about("daemon 3: Some(\"client-0b\")").len(), 1);
+        assert!(book.about("nothing").is_empty());
     }
 }

@@ -293,7 +293,7 @@ async fn watch(
             sample.phones
         );
         series.push(sample);
-        if world.now().as_secs() % PROGRESS == 0
+        if world.now().as_secs().is_multiple_of(PROGRESS)
             && let Some(line) = report::progress(series, &world.books().totals)
         {
             println!("{line}");
@@ -329,11 +329,13 @@ fn tally(checks: &[Check], logbook: &Logbook, seed: u64) -> Tally {
         }
         tally += Tally::of_check(outcome.is_ok());
     }
-    if tally.failed > 0 {
-        println!("     again with --seed {seed:#x}; the relay's last lines:");
-        for line in logbook.last() {
-            println!("     | {line}");
-        }
+    let first = checks.iter().find_map(|check| check.outcome.as_ref().err());
+    if let Some(failure) = first {
+        let print = |lines: Vec<String>| lines.iter().for_each(|line| println!("     | {line}"));
+        println!("     again with --seed {seed:#x}; what the relay logged about it:");
+        print(logbook.about(failure));
+        println!("     its last lines:");
+        print(logbook.last());
     }
     tally
 }

@@ -74,7 +74,7 @@ impl Series {
 
     /// The sample `seconds` before the last, or the first.
     pub(super) fn before(&self, seconds: usize) -> Option<&Sample> {
-        let at = self.0.len().checked_sub(seconds + 1).unwrap_or_default();
+        let at = self.0.len().saturating_sub(seconds + 1);
         self.0.get(at)
     }
 

@@ -15,9 +15,10 @@ use summary::Runner;
 use crate::autobahn::AutobahnOptions;
 use crate::cli::E2eOptions;
 use crate::clock::Stopwatch;
+use crate::soak::SoakOptions;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{autobahn, debian, e2e, instructions, tidy};
+use crate::{autobahn, debian, e2e, instructions, soak, tidy};
 
 /// One line of the closing table.
 struct Finished {
@@ -132,6 +133,9 @@ pub(crate) fn run(workspace: &Workspace, locked: bool) -> Tally {
     });
     step("end to end", &mut || {
         e2e::build_and_run(workspace, &E2eOptions::default())
+    });
+    step("soak", &mut || {
+        soak::build_and_run(workspace, &SoakOptions::default())
     });
 
     println!();

@@ -87,6 +87,12 @@ impl Books {
         self.slots[server].claim_settled(life, now);
     }
 
+    /// A daemon was refused, and never was anything to any phone.
+    pub(super) fn claim_refused(&mut self, server: usize, life: u64) {
+        self.totals.claims_refused += 1;
+        self.slots[server].claim_refused(life);
+    }
+
     /// A daemon is about to leave, or to be displaced.
     pub(super) fn leaving(&mut self, server: usize, life: u64, now: Duration) {
         self.slots[server].leaving(life, now);
@@ -241,9 +247,12 @@ impl Books {
         if let Some(directive) = entry.directive
             && directive.closes_with(code, reason)
         {
+            // An offence makes the relay drop what it had queued, and leaves the close as it was.
+            let is_whole = received == directive.frames
+                || (provocation != Provocation::Nothing && received < directive.frames);
             ensure!(
-                received == directive.frames,
-                "{} frames expected before the directive's {code}, got {received}",
+                is_whole,
+                "{} frames expected before the directive's {code}, got {received}; {provocation:?}",
                 directive.frames
             );
             return Ok(End::Evicted);

@@ -51,6 +51,10 @@ impl Slot {
         }
     }
 
+    pub(super) fn claim_refused(&mut self, id: u64) {
+        self.lives.retain(|life| life.id != id);
+    }
+
     pub(super) fn leaving(&mut self, id: u64, now: Duration) {
         if let Some(life) = self.life(id) {
             life.left_at.get_or_insert(now);
@@ -151,7 +155,7 @@ mod tests {
         ] {
             assert_eq!(slot.reserved(at(from), at(to)), reserved, "{from} to {to}");
         }
-        slot.lives.pop();
+        slot.claim_refused(2);
         assert!(slot.reserved(at(11), at(49)));
         assert!(!slot.reserved(at(11), at(50)));
     }

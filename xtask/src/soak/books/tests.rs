@@ -108,6 +108,9 @@ fn a_close_needs_a_reason() {
     let whole = judge(&books, Provocation::Nothing, close, 3);
     assert_eq!(whole, Some(End::Evicted));
     assert_eq!(judge(&books, Provocation::Nothing, close, 2), None);
+    let offended = Provocation::Offence(1009);
+    assert_eq!(judge(&books, offended, close, 2), Some(End::Evicted));
+    assert_eq!(judge(&books, offended, close, 4), None);
 }
 
 #[test]

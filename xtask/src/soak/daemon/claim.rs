@@ -1,8 +1,10 @@
 //! Getting a server-id: for oneself, against a daemon that is silent, and in vain.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use tokio::time::sleep;
 
 use super::life::Daemon;
 use crate::e2e::frame::Frame;
@@ -12,37 +14,77 @@ use crate::soak::books::Books;
 use crate::soak::link::{Heard, Link};
 use crate::soak::world::{World, server_id};
 
+const TAKEN: &str = "server-id already claimed";
+
+/// After this a dead daemon is known to be dead: a probe takes 3 s from its own address.
+const DEAD_AFTER: Duration = Duration::from_secs(12);
+
+/// Whose server-id it was before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Predecessor {
+    /// Nobody's, or that of one who has left in order or is silent.
+    Gone,
+    /// That of one who is gone without a close: bytes of it that the relay reads only now are a sign of life.
+    Crashed,
+}
+
 /// Claims a server-id that is free, or whose daemon does not answer.
 ///
 /// A pong is the proof: a claimant is not read before it has the server-id.
 pub(super) async fn claim(
     world: &Arc<World>,
     server: usize,
-    random: Random,
+    mut random: Random,
+    predecessor: Predecessor,
 ) -> anyhow::Result<Daemon> {
-    let life = world.books().claim_begun(server, world.now());
-    let claiming = async {
-        let mut link = dial(world, server, random.clone()).await?;
-        link.send(&Frame::ping("mine?")).await?;
-        let mut early = Vec::new();
-        loop {
-            match link.hear().await? {
-                Heard::Pong(_) => break,
-                // A phone may have been faster than the pong.
-                Heard::Text(text) => early.push(text),
-                other @ (Heard::Close(..) | Heard::End(_)) => bail!("{other:?} instead of a pong"),
-            }
+    let begun_at = world.now();
+    loop {
+        let life = world.books().claim_begun(server, world.now());
+        let own = Random::new(random.next());
+        let claiming = try_to_claim(world, server, life, own);
+        let claimed = claiming
+            .await
+            .with_context(|| format!("daemon {life} claims server-{server}"))?;
+        if let Some(daemon) = claimed {
+            return Ok(daemon);
         }
-        let now = world.now();
-        let mut books = world.books();
-        books.claim_settled(server, life, now);
-        books.totals.daemons_claimed += 1;
-        drop(books);
-        anyhow::Ok(Daemon::of(world, server, life, link, random, early))
-    };
-    claiming
-        .await
-        .with_context(|| format!("daemon {life} claims server-{server}"))
+        ensure!(
+            predecessor == Predecessor::Crashed && world.now() < begun_at + DEAD_AFTER,
+            "daemon {life} is refused server-{server}; its predecessor: {predecessor:?}"
+        );
+        world.books().claim_refused(server, life);
+        sleep(random.millis(200, 1_000)).await;
+    }
+}
+
+/// `None` if the server-id is somebody else's.
+async fn try_to_claim(
+    world: &Arc<World>,
+    server: usize,
+    life: u64,
+    random: Random,
+) -> anyhow::Result<Option<Daemon>> {
+    let mut link = dial(world, server, random.clone()).await?;
+    link.send(&Frame::ping("mine?")).await?;
+    let mut early = Vec::new();
+    loop {
+        match link.hear().await? {
+            Heard::Pong(_) => break,
+            // A phone may have been faster than the pong.
+            Heard::Text(text) => early.push(text),
+            Heard::Close(4409, reason) if reason == TAKEN => {
+                link.answer_close(4409).await?;
+                return Ok(None);
+            }
+            other @ (Heard::Close(..) | Heard::End(_)) => bail!("{other:?} instead of a pong"),
+        }
+    }
+    let now = world.now();
+    let mut books = world.books();
+    books.claim_settled(server, life, now);
+    books.totals.daemons_claimed += 1;
+    drop(books);
+    Ok(Some(Daemon::of(world, server, life, link, random, early)))
 }
 
 /// Claims a server-id whose daemon answers, and is refused.
@@ -53,7 +95,7 @@ pub(super) async fn claim_in_vain(
 ) -> anyhow::Result<()> {
     let claiming = async {
         let link = dial(world, server, random).await?;
-        link.expect_refusal(4409, "server-id already claimed").await
+        link.expect_refusal(4409, TAKEN).await
     };
     claiming
         .await
@@ -78,7 +120,8 @@ impl Daemon {
             // What it said before it fell silent must not be taken for a sign of life.
             self.settle().await?;
             let random = Random::new(self.random.next());
-            let successor = Box::pin(claim(&self.world, self.server, random)).await?;
+            let successor =
+                Box::pin(claim(&self.world, self.server, random, Predecessor::Gone)).await?;
             let count = |books: &mut Books| books.totals.takeovers += 1;
             count(&mut self.world.books());
             let (code, reason) = self.read_to_close().await?;

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 
+use super::claim::Predecessor;
 use super::life::Daemon;
 use crate::random::Random;
 use crate::soak::link::Vanish;
@@ -30,6 +31,16 @@ impl Leave {
             (1, Self::ResetInFrame),
             (2, Self::Offend),
         ])
+    }
+
+    /// What it is to the next one.
+    pub(super) fn predecessor(self) -> Predecessor {
+        match self {
+            Self::Close(_) | Self::Offend => Predecessor::Gone,
+            Self::Drop | Self::Reset | Self::DropInFrame | Self::ResetInFrame => {
+                Predecessor::Crashed
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::random::Random;
 
 use super::books::GRACE;
 use super::world::{Part, World};
-use claim::claim;
+use claim::{Predecessor, claim};
 use leaving::Leave;
 
 /// How long a daemon is away.
@@ -29,7 +29,7 @@ enum Absence {
 pub(super) async fn reside(world: Arc<World>, server: usize, part: u64) {
     let random = world.random(part);
     let whole = async {
-        let mut daemon = Box::pin(claim(&world, server, random)).await?;
+        let mut daemon = Box::pin(claim(&world, server, random, Predecessor::Gone)).await?;
         Box::pin(daemon.serve(Duration::MAX)).await?;
         daemon.leave(Leave::Close(1000)).await
     };
@@ -45,9 +45,10 @@ pub(super) async fn come_and_go(world: Arc<World>, server: usize, part: u64) {
         world
             .pause(random.millis(0, 2_000), Part::PhonesLeave)
             .await;
+        let mut predecessor = Predecessor::Gone;
         loop {
             let own = Random::new(random.next());
-            let mut daemon = Box::pin(claim(&world, server, own)).await?;
+            let mut daemon = Box::pin(claim(&world, server, own, predecessor)).await?;
             loop {
                 Box::pin(daemon.serve(random.millis(6_000, 30_000))).await?;
                 if world.has_begun(Part::DaemonsLeave) || !random.chance(20) {
@@ -59,6 +60,7 @@ pub(super) async fn come_and_go(world: Arc<World>, server: usize, part: u64) {
                 return daemon.leave(Leave::Close(1000)).await;
             }
             let leave = Leave::any(&mut random);
+            predecessor = leave.predecessor();
             Box::pin(daemon.leave(leave)).await?;
             let absence = absence(&mut random);
             world.pause(absence, Part::PhonesLeave).await;

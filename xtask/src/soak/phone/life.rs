@@ -11,7 +11,7 @@ use super::{Plan, Style};
 use crate::e2e::http::Request;
 use crate::e2e::raw::Received;
 use crate::random::Random;
-use crate::soak::books::{End, Provocation};
+use crate::soak::books::{Books, End, Provocation};
 use crate::soak::link::{Heard, Link, PATIENCE};
 use crate::soak::message::{self, Ask, Down, Up, head};
 use crate::soak::world::{Part, World, server_id};
@@ -184,7 +184,7 @@ impl Life {
                 Ok(None)
             }
             Heard::Close(code, reason) => {
-                let judge = |books: &super::super::books::Books| {
+                let judge = |books: &Books| {
                     let close = (code, reason.as_str());
                     books.judge_close(self.id, provocation, close, self.received, self.world.now())
                 };
@@ -195,7 +195,9 @@ impl Life {
                 self.ended(how);
                 match self.link.hear().await? {
                     Heard::End(_) => Ok(Some(how)),
-                    other => bail!("{other:?} behind the close {code}"),
+                    other @ (Heard::Text(_) | Heard::Close(..) | Heard::Pong(_)) => {
+                        bail!("{other:?} behind the close {code}")
+                    }
                 }
             }
             Heard::End(end) => {
