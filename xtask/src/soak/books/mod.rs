@@ -244,19 +244,18 @@ impl Books {
             | Provocation::Offence(_)
             | Provocation::Nothing => {}
         }
-        if let Some(directive) = entry.directive
-            && directive.closes_with(code, reason)
-        {
-            // An offence makes the relay drop what it had queued, and leaves the close as it was.
-            let is_whole = received == directive.frames
-                || (provocation != Provocation::Nothing && received < directive.frames);
-            ensure!(
-                is_whole,
-                "{} frames expected before the directive's {code}, got {received}; {provocation:?}",
-                directive.frames
-            );
+        let directive = entry
+            .directive
+            .filter(|directive| directive.closes_with(code, reason));
+        // An offence makes the relay drop what it had queued, and leaves the close as it was.
+        let is_directed = directive.is_some_and(|directive| {
+            received == directive.frames
+                || (provocation != Provocation::Nothing && received < directive.frames)
+        });
+        if is_directed {
             return Ok(End::Evicted);
         }
+        // A daemon that crashes takes with it what it asked for last, and 1000 is what both come to.
         let (is_allowed, how) = match (code, reason) {
             (4404, "no server with that id") => (!slot.reserved(from, now), End::Refused),
             (4429, "too many phones for server-id") => {
@@ -268,7 +267,8 @@ impl Books {
         };
         ensure!(
             is_allowed,
-            "closed with {code} `{reason}` for no reason, {:?} after its dial; {provocation:?}, {entry:?}, {slot:?}",
+            "closed with {code} `{reason}` and {received} frames for no reason, {:?} after its dial; \
+             {provocation:?}, {directive:?}, {entry:?}, {slot:?}",
             now.saturating_sub(from)
         );
         Ok(how)

@@ -131,6 +131,27 @@ fn a_daemon_that_leaves_explains_its_phones_closes() {
 }
 
 #[test]
+fn a_crash_explains_a_directive_that_never_arrived() {
+    let (mut books, life, phone) = spoken();
+    books.directed(
+        phone,
+        Directive {
+            code: 1000,
+            frames: 1,
+        },
+    );
+    let judge = |books: &Books, received| {
+        books
+            .judge_close(phone, Provocation::Nothing, (1000, ""), received, at(10))
+            .ok()
+    };
+    assert_eq!(judge(&books, 0), None);
+    assert_eq!(judge(&books, 1), Some(End::Evicted));
+    books.leaving(0, life, at(9));
+    assert_eq!(judge(&books, 0), Some(End::Evicted));
+}
+
+#[test]
 fn a_code_that_may_not_be_sent_closes_with_1011() {
     let (mut books, _, phone) = spoken();
     books.directed(
