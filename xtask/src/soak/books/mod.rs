@@ -247,15 +247,17 @@ impl Books {
         let directive = entry
             .directive
             .filter(|directive| directive.closes_with(code, reason));
-        // An offence makes the relay drop what it had queued, and leaves the close as it was.
+        // An offence of its own and the end of its daemon make the relay drop what it had queued, and leave the close
+        // as it was.
+        let may_be_cut_short = provocation != Provocation::Nothing
+            || slot.may_be_claimed(from, now)
+            || slot.may_be_left(from, now);
         let is_directed = directive.is_some_and(|directive| {
-            received == directive.frames
-                || (provocation != Provocation::Nothing && received < directive.frames)
+            received == directive.frames || (may_be_cut_short && received < directive.frames)
         });
         if is_directed {
             return Ok(End::Evicted);
         }
-        // A daemon that crashes takes with it what it asked for last, and 1000 is what both come to.
         let (is_allowed, how) = match (code, reason) {
             (4404, "no server with that id") => (!slot.reserved(from, now), End::Refused),
             (4429, "too many phones for server-id") => {
