@@ -7,8 +7,8 @@ use anyhow::{Context as _, ensure};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::Actors;
 use super::books::{End, GRACE};
+use super::crowd::Actors;
 use super::link::Link;
 use super::logbook::Logbook;
 use super::page::Page;

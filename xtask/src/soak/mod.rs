@@ -6,6 +6,7 @@
 
 mod books;
 mod closing;
+mod crowd;
 mod daemon;
 mod link;
 mod logbook;
@@ -33,29 +34,12 @@ use crate::e2e::ports;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 
+use crowd::{EMPTY_SERVERS, SERVERS, crowd};
 use logbook::Logbook;
 use process::Process;
 use report::{Check, Report};
 use series::{Sample, Series};
 use world::World;
-
-/// Server-ids that daemons hold.
-const SERVERS: usize = 20;
-
-/// Of these, those with a daemon that never leaves: there every notice is owed.
-const STEADY_SERVERS: usize = 5;
-
-/// Server-ids behind those, for which there never is a daemon.
-const EMPTY_SERVERS: usize = 1;
-
-/// Places for phones at each server-id.
-const PHONES: usize = 12;
-
-/// Of these, those whose phone means to stay, at each steady server.
-const RESIDENTS: usize = 3;
-
-/// More places at the last server-id, so that it is full at times.
-const CROWD: usize = 8;
 
 /// Until it listens.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -103,14 +87,6 @@ pub(crate) fn build_and_run(workspace: &Workspace, options: &SoakOptions) -> any
     ports::raise_socket_limit()?;
     let runtime = Runtime::new().context("could not start the runtime")?;
     runtime.block_on(run(&binary, &directory, options))
-}
-
-/// The crowd, on tasks.
-#[derive(Debug, Default)]
-struct Actors {
-    /// And all others that leave before daemons do.
-    phones: JoinSet<()>,
-    daemons: JoinSet<()>,
 }
 
 async fn run(binary: &Path, directory: &Path, options: &SoakOptions) -> anyhow::Result<Tally> {
@@ -217,51 +193,6 @@ async fn calm_files(process: &Process, logbook: &Logbook, world: &World) -> anyh
     timeout(START_LIMIT, calm)
         .await
         .context("it does not listen")?
-}
-
-/// Everybody there is, each with random numbers of their own.
-fn crowd(world: &Arc<World>) -> Actors {
-    let mut actors = Actors::default();
-    let mut part = 0;
-    let mut next = || {
-        part += 1;
-        part
-    };
-    for server in 0..SERVERS + EMPTY_SERVERS {
-        let world = |()| Arc::clone(world);
-        if server < STEADY_SERVERS {
-            actors
-                .daemons
-                .spawn(daemon::reside(world(()), server, next()));
-        } else if server < SERVERS {
-            actors
-                .daemons
-                .spawn(daemon::come_and_go(world(()), server, next()));
-        }
-        let places = match server {
-            server if server >= SERVERS => 1,
-            server if server == SERVERS - 1 => PHONES + CROWD,
-            _ => PHONES,
-        };
-        for place in 0..places {
-            if server < STEADY_SERVERS && place < RESIDENTS {
-                actors
-                    .phones
-                    .spawn(phone::reside(world(()), server, next()));
-            } else {
-                actors
-                    .phones
-                    .spawn(phone::come_and_go(world(()), server, next()));
-            }
-        }
-    }
-    actors
-        .phones
-        .spawn(phone::pass_by(Arc::clone(world), SERVERS, next()));
-    actors
-        .phones
-        .spawn(strangers::come_by(Arc::clone(world), next()));
-    actors
 }
 
 /// Lets the traffic run, measures each second, and stops at the first check that fails.
