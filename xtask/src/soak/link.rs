@@ -161,14 +161,18 @@ impl Link {
     ///
     /// Nothing is, for longer than anything takes.
     pub(super) async fn hear(&mut self) -> anyhow::Result<Heard> {
-        loop {
-            let received = timeout(PATIENCE, self.next())
-                .await
-                .with_context(|| format!("nothing came for {PATIENCE:?}"))??;
-            if let Some(heard) = self.digest(received).await? {
-                return Ok(heard);
+        // Pings come for as long as the connection stands.
+        let hearing = async {
+            loop {
+                let received = self.next().await?;
+                if let Some(heard) = self.digest(received).await? {
+                    return Ok(heard);
+                }
             }
-        }
+        };
+        timeout(PATIENCE, hearing)
+            .await
+            .with_context(|| format!("nothing came for {PATIENCE:?}"))?
     }
 
     /// Answers a close, and expects nothing but the end of the stream.

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::session::Session;
 use crate::e2e::frame::Frame;
 use crate::e2e::peer::Envelope;
 use crate::random::Random;
 use crate::soak::books::Directive;
-use crate::soak::link::{Heard, Link};
+use crate::soak::link::{Heard, Link, PATIENCE};
 use crate::soak::message::{self, Ask, MAX_FRAME_TO_PHONE, Up};
 use crate::soak::world::{Part, World};
 
@@ -252,14 +252,19 @@ impl Daemon {
 
     /// Reads, and checks, what comes before the close; returns that.
     pub(super) async fn read_to_close(&mut self) -> anyhow::Result<(u16, String)> {
-        loop {
-            match self.link.hear().await? {
-                Heard::Text(text) => self.message(&text, false).await?,
-                Heard::Pong(_) => {}
-                Heard::Close(code, reason) => return Ok((code, reason)),
-                Heard::End(end) => bail!("{end:?} without a close"),
+        let reading = async {
+            loop {
+                match self.link.hear().await? {
+                    Heard::Text(text) => self.message(&text, false).await?,
+                    Heard::Pong(_) => {}
+                    Heard::Close(code, reason) => return Ok((code, reason)),
+                    Heard::End(end) => bail!("{end:?} without a close"),
+                }
             }
-        }
+        };
+        timeout(PATIENCE, reading)
+            .await
+            .with_context(|| format!("no close for {PATIENCE:?}"))?
     }
 
     /// The relay closes with this status.

@@ -261,12 +261,17 @@ impl Life {
 
     /// Reads until the relay closes it.
     pub(super) async fn read_to_close(&mut self, provocation: Provocation) -> anyhow::Result<End> {
-        loop {
-            let heard = self.link.hear().await?;
-            if let Some(end) = self.heard(heard, provocation).await? {
-                return Ok(end);
+        let reading = async {
+            loop {
+                let heard = self.link.hear().await?;
+                if let Some(end) = self.heard(heard, provocation).await? {
+                    return Ok(end);
+                }
             }
-        }
+        };
+        timeout(PATIENCE, reading)
+            .await
+            .with_context(|| format!("no close for {PATIENCE:?}; {provocation:?}"))?
     }
 
     /// It is over, and how.
