@@ -78,6 +78,39 @@ impl ConnId {
     }
 }
 
+/// Where a registry's conn_ids come from.
+#[derive(Debug)]
+pub(crate) enum Minter {
+    /// The operating system.
+    System,
+    /// A sequence that a simulation can repeat.
+    #[cfg(feature = "internals")]
+    Seeded(std::sync::atomic::AtomicU64),
+}
+
+impl Minter {
+    pub(crate) fn mint(&self) -> Result<ConnId, getrandom::Error> {
+        match self {
+            Self::System => ConnId::random(),
+            #[cfg(feature = "internals")]
+            Self::Seeded(state) => Ok(ConnId(
+                (u128::from(split_mix(state)) << 64) | u128::from(split_mix(state)),
+            )),
+        }
+    }
+}
+
+/// `SplitMix64` (Steele, Lea, Flood 2014).
+#[cfg(feature = "internals")]
+fn split_mix(state: &std::sync::atomic::AtomicU64) -> u64 {
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+    let before = state.fetch_add(STEP, std::sync::atomic::Ordering::Relaxed);
+    let mut mixed = before.wrapping_add(STEP);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
 /// Hashes a [`ConnId`] by taking half of it: its bits are random already, and only ids minted here are ever inserted,
 /// so a binary that makes ids up cannot make them collide.
 #[derive(Clone, Copy, Default, Debug)]

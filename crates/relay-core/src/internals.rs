@@ -1,11 +1,20 @@
-//! A door to what is not public, for the conformance and the model tests. Behind a feature; no promise is made of it.
+//! A door to what is not public, for the conformance tests, the model and the simulation. Behind a feature; no
+//! promise is made of it.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::budget::Budget;
+use crate::id::Minter;
 use crate::outbox::{Direction, Outbox};
 use crate::stats::{Accounts, Counters};
+use crate::{Limits, Registry};
+
+/// A registry whose conn_ids are the same in every run: anybody can guess them.
+#[must_use]
+pub fn repeatable_registry(limits: Limits, seed: u64) -> Registry {
+    Registry::with_minter(limits, Minter::Seeded(seed.into()))
+}
 
 /// Bytes that an outbox pins, its part of the budget.
 pub fn charged(outbox: &Outbox) -> usize {

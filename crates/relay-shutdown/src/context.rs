@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 pub struct ShutdownContext {
     pub(crate) deadline: Duration,
     pub(crate) spread: Duration,
+    pub(crate) jitter_seed: Option<u64>,
     pub(crate) cut: CancellationToken,
 }
 
@@ -28,6 +29,7 @@ impl Default for ShutdownContext {
         Self {
             deadline: DEFAULT_DEADLINE,
             spread: Duration::ZERO,
+            jitter_seed: None,
             cut: CancellationToken::new(),
         }
     }
@@ -53,6 +55,13 @@ impl ShutdownContext {
     #[must_use]
     pub fn spread(mut self, spread: Duration) -> Self {
         self.spread = spread;
+        self
+    }
+
+    /// Fixes the jitter of a spread, so that a test can repeat it. Default: another one in each drain.
+    #[must_use]
+    pub fn jitter_seed(mut self, seed: u64) -> Self {
+        self.jitter_seed = Some(seed);
         self
     }
 

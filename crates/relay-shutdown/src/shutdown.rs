@@ -39,7 +39,8 @@ pub async fn shutdown(
     }
     let snapshot = registry.snapshot();
     let kinds = snapshot.legs().iter().map(LegHandle::kind);
-    let seed = RandomState::new().hash_one(0);
+    let seed = ctx.jitter_seed;
+    let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(0));
     let mut spread = Spread::new(kinds, ctx.spread.min(ctx.deadline), seed);
     let mut asked_after = Duration::ZERO;
     let mut ask = |spread: &mut Spread| {

@@ -1,5 +1,5 @@
-//! A door to what is not public, for instruction counts, fuzz targets and the conformance tests. Behind a feature; no
-//! promise is made of it.
+//! A door to what is not public, for instruction counts, fuzz targets, the conformance tests and the simulation. Behind
+//! a feature; no promise is made of it.
 
 #[cfg(feature = "echo")]
 mod echo;
@@ -7,7 +7,13 @@ mod echo;
 #[cfg(feature = "echo")]
 pub use echo::EchoServer;
 
+use crate::RelayService;
 use crate::ws::{Bounds, Decoder, Event, Message, Violation};
+
+/// Makes the moments of the heartbeats of connections from now on the same in every run.
+pub fn seed_heartbeats(service: &RelayService, seed: u32) {
+    service.shared.restart_seeds(seed);
+}
 
 /// The frame decoder, seen as a count of messages.
 pub struct Decoding(Decoder);

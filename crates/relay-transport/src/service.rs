@@ -237,6 +237,11 @@ impl Shared {
         // A Weyl sequence: consecutive connections get distant seeds.
         self.seed.fetch_add(0x9e37_79b9, Ordering::Relaxed)
     }
+
+    #[cfg(feature = "internals")]
+    pub(crate) fn restart_seeds(&self, first: u32) {
+        self.seed.store(first, Ordering::Relaxed);
+    }
 }
 
 /// The grace timer must not outlive the last handle.
@@ -264,6 +269,7 @@ async fn end_grace_windows(registry: Registry, stop: CancellationToken) {
         }
     };
     tokio::select! {
+        biased;
         () = stop.cancelled() => {}
         () = registry.draining() => {}
         () = tick => {}

@@ -6,7 +6,7 @@
 mod grace;
 mod shared;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -14,15 +14,15 @@ use std::time::Instant;
 use thiserror::Error;
 
 use crate::close::Close;
+use crate::id::Minter;
 use crate::incumbent::Incumbent;
 use crate::leg::{BinaryLeg, Notice, PhoneLeg, Route};
 use crate::membership::{Binary, Phone};
 use crate::outbox::{Direction, Outbox};
-use crate::random::RandomState;
 use crate::snapshot::{Leg, LegHandle, Snapshot};
 use crate::stats::{Accounts, Counters, Stats};
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, Notify, RwLock};
-use crate::{Budget, ConnId, Limits, Origin, ServerId, envelope};
+use crate::{Budget, Limits, Origin, ServerId, envelope};
 
 use grace::{Expired, GraceWindows};
 
@@ -65,6 +65,7 @@ pub enum JoinError {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
+    minter: Minter,
     accounts: Arc<Accounts>,
     state: RwLock<State>,
     next_seq: AtomicU64,
@@ -79,7 +80,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 struct State {
     is_draining: bool,
-    entries: HashMap<ServerId, Entry, RandomState>,
+    /// In an order that is the same in every run; names that peers choose cannot make it slow either.
+    entries: BTreeMap<ServerId, Entry>,
     grace: GraceWindows,
 }
 
@@ -93,18 +95,23 @@ struct Entry {
 impl Registry {
     /// An empty registry.
     pub fn new(limits: Limits) -> Self {
+        Self::with_minter(limits, Minter::System)
+    }
+
+    pub(crate) fn with_minter(limits: Limits, minter: Minter) -> Self {
         let accounts = Arc::new(Accounts {
             budget: Budget::new(limits.queue_memory),
             counters: Counters::default(),
         });
         let state = State {
             is_draining: false,
-            entries: HashMap::default(),
+            entries: BTreeMap::new(),
             grace: GraceWindows::new(limits.grace),
         };
         Self {
             shared: Arc::new(Shared {
                 limits,
+                minter,
                 accounts,
                 state: RwLock::new(state),
                 next_seq: AtomicU64::new(0),
@@ -202,7 +209,7 @@ impl Registry {
             return Err(JoinError::AtCap);
         }
         let conn_id = loop {
-            let minted = ConnId::random().map_err(JoinError::Randomness)?;
+            let minted = shared.minter.mint().map_err(JoinError::Randomness)?;
             if !routes.contains_key(&minted) {
                 break minted;
             }

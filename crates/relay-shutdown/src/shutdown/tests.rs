@@ -192,6 +192,33 @@ async fn a_spread_asks_binaries_in_turn_and_each_phone_behind_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_spread_with_a_seed_can_be_repeated() {
+    let mut turns = Vec::new();
+    for seed in [7, 7, 8] {
+        let registry = Registry::new(Limits::default());
+        let start = clock::now();
+        let mut binary = registry
+            .claim(&id(), Origin::unknown(), start)
+            .expect("free");
+        let mut phone = registry.join(&id(), start).expect("binary");
+        let leaving = async {
+            let (turn, _) = asked(phone.outbox(), start).await;
+            phone.closed_cleanly();
+            binary.closed_cleanly();
+            drop((phone, binary));
+            turn
+        };
+        let ctx = ShutdownContext::new()
+            .spread(Duration::from_secs(9))
+            .jitter_seed(seed);
+        let (_, turn) = tokio::join!(shutdown(ctx, &registry, &[]), leaving);
+        turns.push(turn);
+    }
+    assert_eq!(turns[0], turns[1]);
+    assert_ne!(turns[0], turns[2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cut_in_the_middle_of_a_spread_asks_nobody_any_more() {
     let registry = Registry::new(Limits::default());
     let binary = registry

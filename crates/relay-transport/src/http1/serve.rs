@@ -85,6 +85,7 @@ impl Http1 {
             Earliest::default().or(judged).poll(sleep.as_mut(), cx)
         });
         tokio::select! {
+            biased;
             () = over => return,
             () = stop => connection.as_mut().graceful_shutdown(),
         }
