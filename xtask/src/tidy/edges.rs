@@ -71,6 +71,11 @@ const EDGES: &[Edges] = &[
         forbidden: &[],
     },
     Edges {
+        package: "relay-simulation",
+        ours: &["relay-core", "relay-shutdown", "relay-transport"],
+        forbidden: &[],
+    },
+    Edges {
         package: "xtask",
         ours: &[],
         forbidden: &[],
