@@ -100,6 +100,12 @@ async fn grow(
 }
 
 fn source(header: &[u8]) -> Result<Option<SocketAddr>, ProxyHeaderError> {
+    if is_local(header) {
+        return Ok(None);
+    }
+    if header.starts_with(b"PROXY") && !is_strict_v1(header) {
+        return Err(ProxyHeaderError::Invalid);
+    }
     let (parsed, used) = ProxyHeader::parse(header, ParseConfig::default())
         .map_err(|_| ProxyHeaderError::Invalid)?;
     if used != header.len() {
@@ -108,15 +114,31 @@ fn source(header: &[u8]) -> Result<Option<SocketAddr>, ProxyHeaderError> {
     match parsed.proxied_address() {
         Some(address) if address.protocol == Protocol::Stream => Ok(Some(address.source)),
         Some(_) => Err(ProxyHeaderError::NoSource),
-        None if is_proxys_own(header) => Ok(None),
+        // UNKNOWN in version 1: the connection stands for nobody else.
+        None if header.starts_with(b"PROXY") => Ok(None),
         None => Err(ProxyHeaderError::NoSource),
     }
 }
 
-/// LOCAL in version 2, UNKNOWN in version 1: the connection stands for nobody else.
-fn is_proxys_own(header: &[u8]) -> bool {
+/// LOCAL in version 2: the connection is the proxy's own, and what block follows is to be discarded, "including the
+/// family which is ignored" (§2.2). The parser refuses families it does not know.
+fn is_local(header: &[u8]) -> bool {
     const LOCAL: u8 = 0x20;
-    header.starts_with(b"PROXY UNKNOWN") || (header[0] == b'\r' && header[12] == LOCAL)
+    header[0] == b'\r' && header[12] == LOCAL
+}
+
+/// What the parser lets pass of a line and §2.1 does not: a word that only begins with UNKNOWN, and ports with a sign or
+/// with zeros in front.
+fn is_strict_v1(line: &[u8]) -> bool {
+    let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+    let mut words = line.split(|byte| *byte == b' ').skip(1);
+    match words.next() {
+        Some(b"UNKNOWN") => true,
+        Some(b"TCP4" | b"TCP6") => words
+            .skip(2)
+            .all(|port| port == b"0" || matches!(port, [b'1'..=b'9', ..])),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +195,36 @@ mod tests {
         assert_eq!(check(&v2(0x20, 0x00, &[])).await.expect("LOCAL"), None);
         assert_eq!(check(&v2(0x20, 0x11, TCP4)).await.expect("LOCAL"), None);
         assert_eq!(check(b"PROXY UNKNOWN\r\n").await.expect("UNKNOWN"), None);
+    }
+
+    /// The parser would take all of these.
+    #[tokio::test]
+    async fn a_line_is_read_to_the_letter() {
+        for line in [
+            "PROXY UNKNOWNfoo\r\n",
+            "PROXY UNKNOWN_ ffff::1 ffff::1 1 1\r\n",
+            "PROXY TCP4 192.0.2.1 10.0.0.1 +1 2\r\n",
+            "PROXY TCP4 192.0.2.1 10.0.0.1 1 +2\r\n",
+            "PROXY TCP4 192.0.2.1 10.0.0.1 080 2\r\n",
+            "PROXY TCP6 ::1 ::1 1 00\r\n",
+        ] {
+            assert!(check(line.as_bytes()).await.is_err(), "{line}");
+        }
+        let zero = b"PROXY TCP4 192.0.2.1 10.0.0.1 0 0\r\n";
+        assert_eq!(check(zero).await.expect("v1"), address("192.0.2.1:0"));
+        let long = b"PROXY UNKNOWN whatever else there is\r\n";
+        assert_eq!(check(long).await.expect("UNKNOWN"), None);
+    }
+
+    /// The parser would refuse all of these.
+    #[tokio::test]
+    async fn the_block_of_a_local_connection_is_not_looked_at() {
+        for family in [0x00, 0x10, 0x31, 0x44, 0xff] {
+            for block in [&[][..], &[0xff; 3], TCP4] {
+                let local = v2(0x20, family, block);
+                assert_eq!(check(&local).await.expect("LOCAL"), None, "{family:#x}");
+            }
+        }
     }
 
     #[tokio::test]
