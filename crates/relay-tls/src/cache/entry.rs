@@ -12,7 +12,7 @@ use crate::certificate::pem::{self, Sections};
 use crate::certificate::{Certificate, CertificateError, key};
 
 /// What key an entry must have, told by its name.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     Ecdsa,
     Rsa,
@@ -64,7 +64,11 @@ pub(super) fn read(
         .pop()
         .ok_or_else(|| unusable(CertificateError::NoKey))?;
     let certificate = Certificate::new(sections.certificates, key, now).map_err(unusable)?;
-    if certificate.is_ecdsa() != (kind == Kind::Ecdsa) {
+    let has_such_a_key = match kind {
+        Kind::Ecdsa => certificate.is_ecdsa(),
+        Kind::Rsa => certificate.is_rsa(),
+    };
+    if !has_such_a_key {
         return Err(EntryError::Malformed { path: owned() });
     }
     if !certificate.covers(domain) {

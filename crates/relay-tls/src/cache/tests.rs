@@ -70,6 +70,19 @@ fn an_rsa_entry_is_served_where_there_is_no_other() {
     );
 }
 
+/// TLS has a use for it, and few clients have.
+#[test]
+fn a_key_of_a_third_kind_is_under_neither_name() {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let pair = Authority::new().issue_for(key, &[NAME], now() - DAY, now() + DAY);
+    assert!(pair.certificate(now()).is_ok());
+    for name in [NAME.to_owned(), format!("{NAME}+rsa")] {
+        let (_directory, cache) = cache();
+        put(&cache, &name, &format!("{}{}", pair.key, pair.chain));
+        assert!(!matches!(found(&cache), Ok(Some(_))), "{name}");
+    }
+}
+
 #[test]
 fn what_is_not_whole_or_does_not_fit_is_not_used() {
     let ca = Authority::new();

@@ -138,6 +138,10 @@ impl Certificate {
         self.key.key.algorithm() == SignatureAlgorithm::ECDSA
     }
 
+    pub(crate) fn is_rsa(&self) -> bool {
+        self.key.key.algorithm() == SignatureAlgorithm::RSA
+    }
+
     /// Whether a client that offers these schemes can check our signature.
     pub(crate) fn suits(&self, schemes: &[SignatureScheme]) -> bool {
         self.key.key.choose_scheme(schemes).is_some()
