@@ -162,10 +162,11 @@ async fn read(mut body: Incoming, max_bytes: usize) -> Option<Vec<u8>> {
 }
 
 /// RFC 9110 section 10.2.3: seconds, or a date. A date gone by means now.
-fn retry_after(headers: &HeaderMap, calendar: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, calendar: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // There is no bound on the digits; what does not fit is as good as for ever.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(text).ok()?;
     Some(date.duration_since(calendar).unwrap_or_default())
