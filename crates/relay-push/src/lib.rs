@@ -16,6 +16,9 @@ mod endpoint;
 mod error;
 mod fcm;
 mod http_client;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod oauth;
 mod stats;
 #[cfg(test)]

@@ -39,6 +39,9 @@ mod certificates;
 mod clock;
 mod error_text;
 mod files;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod names;
 
 pub use accept::{AcceptError, SetupError, TlsAcceptor, TlsStream};

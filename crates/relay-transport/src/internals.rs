@@ -3,9 +3,13 @@
 
 #[cfg(feature = "echo")]
 mod echo;
+#[cfg(feature = "fuzz")]
+mod fuzz;
 
 #[cfg(feature = "echo")]
 pub use echo::EchoServer;
+#[cfg(feature = "fuzz")]
+pub use fuzz::{assert_decoders_agree, proxied_source};
 
 use crate::RelayService;
 use crate::ws::{Bounds, Decoder, Event, Message, Violation};

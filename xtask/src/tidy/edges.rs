@@ -76,6 +76,18 @@ const EDGES: &[Edges] = &[
         forbidden: &[],
     },
     Edges {
+        package: "relay-fuzz",
+        ours: &[
+            "relay-bin",
+            "relay-core",
+            "relay-push",
+            "relay-shutdown",
+            "relay-tls",
+            "relay-transport",
+        ],
+        forbidden: &[],
+    },
+    Edges {
         package: "xtask",
         ours: &[],
         forbidden: &[],

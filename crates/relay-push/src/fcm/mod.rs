@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::endpoint::absolute;
 use crate::error::SendError;
-use crate::http_client::{HttpClient, StartError, Trust};
+use crate::http_client::{HttpClient, Reply, StartError, Trust};
 use crate::oauth::{AccessToken, TokenSource};
 
 /// Sends wakes through FCM's HTTP v1 API.
@@ -112,15 +112,7 @@ impl Fcm {
             .call(request, MAX_REPLY_BYTES)
             .await
             .map_err(SendError::Call)?;
-        let body = reply.body.unwrap_or_default();
-        if reply.status.is_success() {
-            return Ok(MessageId::read(&body));
-        }
-        Err(SendError::Refused {
-            status: reply.status,
-            reason: reply::reason(&body),
-            retry_after: reply.retry_after,
-        })
+        judge(reply)
     }
 
     fn request(&self, token: &WakeToken, access: &AccessToken) -> Request<Full<Bytes>> {
@@ -133,6 +125,19 @@ impl Fcm {
         headers.insert(CONTENT_TYPE, json);
         request
     }
+}
+
+/// What a reply means: FCM has the message, or says why not.
+pub(crate) fn judge(reply: Reply) -> Result<Option<MessageId>, SendError> {
+    let body = reply.body.unwrap_or_default();
+    if reply.status.is_success() {
+        return Ok(MessageId::read(&body));
+    }
+    Err(SendError::Refused {
+        status: reply.status,
+        reason: reply::reason(&body),
+        retry_after: reply.retry_after,
+    })
 }
 
 fn body(token: &WakeToken) -> Vec<u8> {

@@ -6,3 +6,5 @@ mod token_source;
 
 pub(crate) use access_token::AccessToken;
 pub(crate) use token_source::TokenSource;
+#[cfg(feature = "internals")]
+pub(crate) use token_source::judge;

@@ -1,7 +1,7 @@
 //! The one access token everybody uses, and the one request at a time that renews it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -14,7 +14,7 @@ use super::assertion;
 use crate::clock;
 use crate::credentials::Credentials;
 use crate::error::FetchError;
-use crate::http_client::HttpClient;
+use crate::http_client::{HttpClient, Reply};
 
 pub(crate) struct TokenSource {
     credentials: Credentials,
@@ -85,16 +85,7 @@ impl TokenSource {
             .call(request, MAX_REPLY_BYTES)
             .await
             .map_err(FetchError::Call)?;
-        if !reply.status.is_success() {
-            return Err(FetchError::Refused {
-                status: reply.status,
-                retry_after: reply.retry_after,
-            });
-        }
-        reply
-            .body
-            .and_then(|body| AccessToken::read(&body, asked))
-            .ok_or(FetchError::Unusable)
+        judge(reply, asked)
     }
 
     fn request(&self) -> Option<Request<Full<Bytes>>> {
@@ -109,4 +100,18 @@ impl TokenSource {
         request.headers_mut().insert(CONTENT_TYPE, kind);
         Some(request)
     }
+}
+
+/// What a reply to a request made at `asked` means: a token, or why there is none.
+pub(crate) fn judge(reply: Reply, asked: Instant) -> Result<AccessToken, FetchError> {
+    if !reply.status.is_success() {
+        return Err(FetchError::Refused {
+            status: reply.status,
+            retry_after: reply.retry_after,
+        });
+    }
+    reply
+        .body
+        .and_then(|body| AccessToken::read(&body, asked))
+        .ok_or(FetchError::Unusable)
 }

@@ -2,6 +2,8 @@
 //!
 //! [`queue`] decides; this file asks it, spawns what it says, and waits for the next turn.
 
+#[cfg(feature = "internals")]
+pub(crate) mod alone;
 mod dead_tokens;
 mod queue;
 mod rate;

@@ -115,7 +115,7 @@ impl Ended {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "internals"))]
     pub(super) fn end(&self) -> &End {
         &self.end
     }

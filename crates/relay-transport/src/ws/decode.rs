@@ -94,7 +94,7 @@ impl Decoder {
     }
 
     /// Between two frames and between two messages.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.stage, Stage::Head(head) if head.as_bytes().is_empty()) && !self.mid_message()
     }

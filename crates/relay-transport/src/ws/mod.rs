@@ -18,8 +18,12 @@ mod encode;
 mod event;
 mod frame;
 mod reassembly;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod reference;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod trial;
 mod utf8;
 mod violation;
 

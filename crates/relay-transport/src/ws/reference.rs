@@ -1,7 +1,8 @@
 //! A second decoder, as obvious and as slow as can be: it has the whole stream before it starts, holds each rule as a
 //! sentence, and keeps nothing between reads because there is only one.
 
-use super::*;
+use super::Violation;
+use super::trial::{Outcome, Seen};
 
 /// The bytes not yet read; taking more than there are says that the stream stops here.
 struct Stream<'a>(&'a [u8]);
@@ -21,7 +22,7 @@ struct Open {
     payload: Vec<u8>,
 }
 
-pub(super) fn decode(max: usize, bytes: &[u8]) -> Outcome {
+pub(crate) fn decode(max: usize, bytes: &[u8]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut open = None;
     let result = events(max, Stream(bytes), &mut open, &mut outcome.events);
@@ -158,11 +159,14 @@ fn frame_or_end(
     if !whole {
         return Ok(Some(None));
     }
-    let message = open.take().unwrap();
-    Ok(Some(Some(match message.opcode {
-        1 => Seen::Text(String::from_utf8(message.payload).unwrap()),
-        _ => Seen::Binary(message.payload),
-    })))
+    let Open {
+        opcode, payload, ..
+    } = open.take().unwrap_or_default();
+    if opcode == 2 {
+        return Ok(Some(Some(Seen::Binary(payload))));
+    }
+    let text = String::from_utf8(payload).map_err(|_| Violation::InvalidText)?;
+    Ok(Some(Some(Seen::Text(text))))
 }
 
 fn control_event(opcode: u8, payload: &[u8]) -> Result<Option<Seen>, Violation> {

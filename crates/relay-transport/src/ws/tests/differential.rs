@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed};
 
+use super::super::reference;
 use super::*;
 
 pub(super) fn config() -> Config {
