@@ -8,6 +8,7 @@ use lexopt::prelude::*;
 
 use crate::autobahn::AutobahnOptions;
 use crate::bench::BenchOptions;
+use crate::fuzz::FuzzOptions;
 use crate::model::ModelOptions;
 use crate::soak::SoakOptions;
 
@@ -37,6 +38,10 @@ Commands:
       --iterations <n> so many schedules per test and scheduler
       --seed <n>       other schedules than the usual ones
       --replay <hex>   only this schedule, as a failed test printed it; with --filter
+  fuzz                 libFuzzer on the fuzz targets, on an installed nightly toolchain
+      --seconds <n>    for each target; 60 if not given
+      --target <name>  only this one
+      --merge          add what reached new code to the committed corpora
   bench                what the relay costs beside a byte forwarder, and what its peers weigh; about six minutes
       --filter <text>  only parts whose name contains the text
       --binary <path>  measure this relay instead of building one
@@ -66,6 +71,8 @@ pub(crate) enum Command {
     },
     /// Races under a scheduler.
     Model(ModelOptions),
+    /// The fuzz targets, with coverage.
+    Fuzz(FuzzOptions),
     /// Measurements.
     Bench(BenchOptions),
 }
@@ -101,6 +108,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             "autobahn" => Command::Autobahn(AutobahnOptions::default()),
             "instructions" => Command::Instructions { rewrites: false },
             "model" => Command::Model(ModelOptions::default()),
+            "fuzz" => Command::Fuzz(FuzzOptions::default()),
             "bench" => Command::Bench(BenchOptions::default()),
             unknown => return Err(format!("unknown command `{unknown}`").into()),
         },
@@ -144,6 +152,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             (Command::Model(options), Long("replay")) => {
                 options.replay = Some(parser.value()?.string()?);
             }
+            (Command::Fuzz(options), Long("seconds")) => {
+                options.seconds = parser.value()?.parse()?;
+            }
+            (Command::Fuzz(options), Long("target")) => {
+                options.target = Some(parser.value()?.string()?);
+            }
+            (Command::Fuzz(options), Long("merge")) => options.merges = true,
             (Command::Bench(options), Long("filter")) => {
                 options.filter = Some(parser.value()?.string()?);
             }
@@ -235,6 +250,17 @@ mod tests {
     }
 
     #[test]
+    fn reads_fuzz_options() {
+        let options = FuzzOptions {
+            seconds: 7,
+            target: Some("frames".to_owned()),
+            merges: true,
+        };
+        let line = "fuzz --seconds 7 --target frames --merge";
+        assert_eq!(parse_words(line), Ok(Command::Fuzz(options)));
+    }
+
+    #[test]
     fn reads_autobahn_options() {
         let options = AutobahnOptions {
             cases: Some("2.*,6.4.3".to_owned()),
@@ -251,6 +277,7 @@ mod tests {
             "e2e --rounds 0",
             "soak --minutes 0",
             "soak --seed x",
+            "fuzz --seconds -1",
             "e2e extra",
             "model --replay 9102",
             "--filter x",

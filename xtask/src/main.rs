@@ -1,4 +1,4 @@
-//! Repository chores: `test`, `e2e`, `ci`, `tidy`, `model`, `soak`, `autobahn`, `bench`, `instructions`.
+//! Repository chores: `test`, `e2e`, `ci`, `tidy`, `model`, `fuzz`, `soak`, `autobahn`, `bench`, `instructions`.
 //!
 //! Owns the order in which the repository is checked and the harness that drives the built relay from outside.
 //! It must not depend on any of our crates: what it knows of the relay is its command line, its wire and its logs.
@@ -14,6 +14,7 @@ mod cli;
 mod clock;
 mod debian;
 mod e2e;
+mod fuzz;
 mod instructions;
 mod model;
 mod random;
@@ -65,6 +66,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Instructions { rewrites } => instructions::run(&workspace, true, rewrites)?,
         Command::Autobahn(options) => autobahn::run(&workspace, true, &options)?,
         Command::Model(options) => model::run(&workspace, &options)?,
+        Command::Fuzz(options) => fuzz::run(&workspace, &options)?,
         Command::Bench(options) => bench::run(&workspace, &options)?,
         Command::Soak(options) => soak::build_and_run(&workspace, &options)?,
         Command::E2e(options) => e2e::build_and_run(&workspace, &options)?,
