@@ -2,9 +2,15 @@
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler, Scheduler};
+use shuttle::sync::atomic::AtomicUsize;
 use shuttle::{Config, Runner};
+
+use crate::Relay;
+use crate::race::race;
 
 /// Schedules per scheduler, unless `RELAY_MODEL_ITERATIONS` says otherwise.
 const ITERATIONS: usize = 2000;
@@ -75,4 +81,25 @@ fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
     let number = text.parse();
     Some(number.unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+}
+
+#[test]
+#[should_panic(expected = "both added to nothing")]
+fn an_update_that_can_get_lost_does() {
+    check(|| {
+        let sum = Arc::new(AtomicUsize::new(0));
+        let add = || {
+            let sum = Arc::clone(&sum);
+            move || sum.store(sum.load(Ordering::SeqCst) + 1, Ordering::SeqCst)
+        };
+        race(add(), add());
+        assert_eq!(sum.load(Ordering::SeqCst), 2, "both added to nothing");
+    });
+}
+
+/// With locks of its own no test here would show anything, and each would pass.
+#[test]
+#[should_panic(expected = "outside of a Shuttle test")]
+fn the_registry_works_under_the_scheduler_only() {
+    drop(Relay::new().try_claim("s"));
 }
