@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn reads_fuzz_options() {
         let options = FuzzOptions {
-            seconds: 7,
+            seconds: NonZeroU32::new(7).unwrap(),
             target: Some("frames".to_owned()),
             merges: true,
         };
@@ -277,7 +277,7 @@ mod tests {
             "e2e --rounds 0",
             "soak --minutes 0",
             "soak --seed x",
-            "fuzz --seconds -1",
+            "fuzz --seconds 0",
             "e2e extra",
             "model --replay 9102",
             "--filter x",

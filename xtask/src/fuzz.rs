@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -26,11 +27,13 @@ const MAX_INPUT_BYTES: u32 = 4096;
 /// A single input that takes longer is a finding. None takes a tenth of a second.
 const INPUT_TIMEOUT_SECONDS: u32 = 10;
 
+const DEFAULT_SECONDS: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+
 /// What to fuzz, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FuzzOptions {
-    /// For each target.
-    pub(crate) seconds: u32,
+    /// For each target; to libFuzzer, zero would be for ever.
+    pub(crate) seconds: NonZeroU32,
     /// Only this target.
     pub(crate) target: Option<String>,
     /// Puts what reached new code into the committed corpora.
@@ -40,7 +43,7 @@ pub(crate) struct FuzzOptions {
 impl Default for FuzzOptions {
     fn default() -> Self {
         Self {
-            seconds: 60,
+            seconds: DEFAULT_SECONDS,
             target: None,
             merges: false,
         }
@@ -173,15 +176,15 @@ impl Fuzzer {
         Ok(status.success())
     }
 
-    /// Copies from `grown` what reaches code that nothing in `committed` reaches: by edges, not by how often each is
-    /// taken, which would be hundreds of files.
+    /// Copies from `grown` a few inputs that reach what nothing in `committed` reaches: by edges, not by how often each
+    /// is taken, and as a set that covers them, since the first that reaches each would be hundreds of files.
     fn merge(&self, name: &str, committed: &Path, grown: &Path, log: &Path) -> anyhow::Result<()> {
         let before = files(committed)?.len();
         let mut merge = self.cargo_fuzz("run");
         merge
             .arg(name)
             .args([committed, grown])
-            .args(["--", "-merge=1", "-use_counters=0"])
+            .args(["--", "-set_cover_merge=1", "-use_counters=0"])
             .arg(format!("-max_len={MAX_INPUT_BYTES}"));
         let status = logged(&mut merge, log)?;
         ensure!(status.success(), "merging failed: {}", log.display());
