@@ -1,6 +1,11 @@
 //! Each target on its committed corpus, and on inputs made from that with a fixed seed: what a stable compiler can do
 //! of fuzzing, and enough to keep what libFuzzer found.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "a seed is printed, and only a failure shows it"
+)]
+
 #[path = "corpora/dictionary.rs"]
 mod dictionary;
 #[path = "corpora/mutator.rs"]
@@ -64,10 +69,10 @@ fn run(name: &str, rounds: u64) {
     let mut mutator = Mutator::new(inputs, dictionary, SEED, MAX_INPUT_BYTES);
     let mut failed = Vec::new();
     for round in 0..rounds {
-        let input = mutator.next();
+        let input = mutator.make();
         if catch_unwind(|| (target.run)(&input)).is_err() {
             let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{round}"));
-            fs::write(&kept, &input).unwrap();
+            fs::write(&kept, &input).expect("room for a finding");
             failed.push(kept);
         }
     }
@@ -87,15 +92,16 @@ fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
     files.sort();
     assert!(!files.is_empty(), "{name} has a corpus");
     let read = |path: PathBuf| {
-        let input = fs::read(&path).unwrap();
+        let input = fs::read(&path).expect("an input");
         (path, input)
     };
     files.into_iter().map(read).collect()
 }
 
 fn entries(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap();
-    entries.map(|entry| entry.unwrap().path()).collect()
+    let entries = fs::read_dir(directory).expect("a directory");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.collect()
 }
 
 /// A directory, a dictionary or a binary that no target uses would look like coverage.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// The words of a dictionary.
 pub(crate) fn read(path: &Path) -> Vec<Vec<u8>> {
-    let text = fs::read_to_string(path).unwrap();
+    let text = fs::read_to_string(path).expect("a dictionary");
     let lines = text
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -25,8 +25,8 @@ fn word(line: &str) -> Vec<u8> {
             b'\\' => match rest.next() {
                 Some(b'x') => {
                     let digits = [rest.next(), rest.next()].map(Option::unwrap_or_default);
-                    let digits = String::from_utf8(digits.to_vec()).unwrap();
-                    u8::from_str_radix(&digits, 16).unwrap()
+                    let digits = String::from_utf8(digits.to_vec()).expect("digits");
+                    u8::from_str_radix(&digits, 16).expect("two digits")
                 }
                 Some(itself @ (b'"' | b'\\')) => itself,
                 _ => panic!("no such escape: {line}"),

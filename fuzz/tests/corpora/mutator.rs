@@ -27,7 +27,7 @@ impl Mutator {
     }
 
     /// One of the inputs after one to eight changes.
-    pub(crate) fn next(&mut self) -> Vec<u8> {
+    pub(crate) fn make(&mut self) -> Vec<u8> {
         let mut input = self.any_input();
         for _ in 0..=self.random.below(8) {
             self.change(&mut input);
