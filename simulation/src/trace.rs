@@ -53,6 +53,17 @@ impl Trace {
         self.0.len()
     }
 
+    /// The closes that were read, code and reason, 1005 where there was no code.
+    pub fn closes(&self) -> impl Iterator<Item = (u16, &str)> {
+        self.0.iter().filter_map(|event| {
+            let Note::Close(close) = &event.note else {
+                return None;
+            };
+            let close = close.as_ref();
+            Some(close.map_or((1005, ""), |(code, reason)| (*code, reason)))
+        })
+    }
+
     /// The same for the same events in the same order at the same times, in every process.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {

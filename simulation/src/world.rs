@@ -20,6 +20,9 @@ use crate::plan::{Plan, Smaller};
 use crate::trace::{Note, Trace};
 use crate::wire::{End, Wire};
 
+/// Who would come later after the beginning of a drain finds nothing that drains any more, and stays away.
+const LATECOMERS: Duration = Duration::from_secs(15);
+
 /// Everything is over by then, whatever it was.
 const ALL_OVER: Duration = Duration::from_secs(200);
 
@@ -97,8 +100,10 @@ impl World {
     async fn run(plan: Plan, taking_part: Smaller) -> Arc<Self> {
         let world = Arc::new(Self::new(plan));
         let mut peers = JoinSet::new();
-        for me in 0..world.plan.actors.len() {
-            if let Some(steps) = taking_part.steps_of(me) {
+        let latest = world.plan.drain.at + LATECOMERS;
+        for (me, actor) in world.plan.actors.iter().enumerate() {
+            let steps = taking_part.steps_of(me);
+            if let Some(steps) = steps.filter(|_| actor.dials_at <= latest) {
                 peers.spawn(actor::live(Arc::clone(&world), me, steps));
             }
         }

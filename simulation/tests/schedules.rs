@@ -34,12 +34,37 @@ fn seeds_of_block(number: u64) -> Range<u64> {
 }
 
 fn assert_all_is_well(seeds: Range<u64>) {
+    let is_whole = seeds.end - seeds.start >= SCHEDULES / BLOCKS;
+    let mut unseen = Vec::from(CLOSES);
     for seed in seeds {
         let plan = Plan::drawn(seed);
         let story = run(&plan, &Smaller::all_of(&plan));
         assert!(story.faults.is_empty(), "{}", report(&plan, &story.faults));
+        for close in story.trace.closes() {
+            unseen.retain(|expected| *expected != close);
+        }
     }
+    assert!(!is_whole || unseen.is_empty(), "nobody read {unseen:?}");
 }
+
+/// What somebody reads in each block, or the worlds have become too tame to show anything.
+const CLOSES: [(u16, &str); 15] = [
+    (1000, ""),
+    (1001, "shutting down"),
+    (1002, "reserved bits set without an extension"),
+    (1005, ""),
+    (1007, "text is not UTF-8"),
+    (1008, "message timeout"),
+    (1009, "message too big"),
+    (1011, "heartbeat timeout"),
+    (1011, "invalid close code"),
+    (1011, "phone backlog full"),
+    (4123, ""),
+    (4404, "binary reclaimed server-id"),
+    (4404, "no server with that id"),
+    (4409, "server-id already claimed"),
+    (4429, "too many phones for server-id"),
+];
 
 /// What is wrong, in the whole world and in the smallest part of it that fails, and how to have that part again.
 fn report(plan: &Plan, faults: &[String]) -> String {
