@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::books::{End, GRACE};
 use super::crowd::Actors;
-use super::link::Link;
+use super::link::{Door, Link};
 use super::logbook::Logbook;
 use super::page::Page;
 use super::phone::request;
@@ -81,7 +81,13 @@ pub(super) async fn slots_are_given_up(
     sleep(GRACE + Duration::from_secs(1)).await;
     for server in 0..servers + strangers {
         let id = world.books().dialled(server, world.now());
-        let link = Link::open(world.addr, &request(server, id), false, world.random(id)).await?;
+        let link = Link::open(
+            world.addr,
+            &request(server, id),
+            Door::Plain,
+            world.random(id),
+        )
+        .await?;
         link.expect_refusal(4404, "no server with that id")
             .await
             .with_context(|| format!("server-{server} after its grace"))?;

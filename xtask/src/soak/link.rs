@@ -1,6 +1,6 @@
 //! One leg, frame by frame, for peers that come and go in every way there is.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -18,6 +18,9 @@ use super::books::NO_STATUS;
 /// A phone's write may have to wait for a daemon that reads nothing, and a frame of it for the end of a grace window.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// On the loopback interface as well.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
 /// What was heard on a leg, besides pings and pongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
@@ -27,6 +30,16 @@ pub(super) enum Heard {
     /// The end, without a close frame before it or behind one.
     End(Received),
     Pong(String),
+}
+
+/// How to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    Plain,
+    /// With a receive buffer of a few KiB.
+    Narrow,
+    /// From another address than everybody else.
+    Elsewhere,
 }
 
 /// How to vanish.
@@ -47,7 +60,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Dials and upgrades; a narrow one has a receive buffer of a few KiB.
+    /// Dials and upgrades.
     ///
     /// # Errors
     ///
@@ -55,14 +68,14 @@ impl Link {
     pub(super) async fn open(
         addr: SocketAddr,
         request: &Request,
-        is_narrow: bool,
+        door: Door,
         random: Random,
     ) -> anyhow::Result<Self> {
         let opening = async {
-            let mut peer = if is_narrow {
-                RawPeer::dial_narrow(addr).await?
-            } else {
-                RawPeer::dial(addr).await?
+            let mut peer = match door {
+                Door::Plain => RawPeer::dial(addr).await?,
+                Door::Narrow => RawPeer::dial_narrow(addr).await?,
+                Door::Elsewhere => RawPeer::dial_at(ELSEWHERE, addr).await?,
             };
             peer.handshake(request).await?;
             anyhow::Ok(peer)

@@ -123,7 +123,12 @@ impl Report<'_> {
             ),
             (
                 "processor",
-                format!("relay {:.1} %, load {:.1} %", relay * 100.0, load * 100.0),
+                format!(
+                    "relay {:.1} %, load {:.1} %, at most {:.1} s between two samples",
+                    relay * 100.0,
+                    load * 100.0,
+                    self.series.longest_gap().as_secs_f64()
+                ),
             ),
         ];
         if let Some(memory) = self.memory {
@@ -176,6 +181,7 @@ impl Report<'_> {
             "resident": memory,
             "open_files": {"start": self.files.0, "end": self.files.1},
             "cpu": {"relay": relay, "load": load},
+            "longest_gap_seconds": self.series.longest_gap().as_secs_f64(),
             "log_lines": self.logbook.counts(),
             "checks": checks,
         });

@@ -109,6 +109,15 @@ impl Series {
         load_between(first, last)
     }
 
+    /// The longest time between two samples: a second, unless the machine had no time for this process.
+    pub(super) fn longest_gap(&self) -> Duration {
+        let gaps = self
+            .0
+            .windows(2)
+            .map(|pair| pair[1].at.saturating_sub(pair[0].at));
+        gaps.max().unwrap_or_default()
+    }
+
     pub(super) fn most_threads(&self) -> u64 {
         let threads = self.0.iter().map(|sample| sample.usage.threads);
         threads.max().unwrap_or_default()

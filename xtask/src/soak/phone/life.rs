@@ -12,7 +12,7 @@ use crate::e2e::http::Request;
 use crate::e2e::raw::Received;
 use crate::random::Random;
 use crate::soak::books::{Books, End, Provocation};
-use crate::soak::link::{Heard, Link, PATIENCE};
+use crate::soak::link::{Door, Heard, Link, PATIENCE};
 use crate::soak::message::{self, Ask, Down, Up, head};
 use crate::soak::world::{Part, World, server_id};
 
@@ -57,9 +57,12 @@ impl Life {
         plan: Plan,
     ) -> anyhow::Result<End> {
         let id = world.books().dialled(server, world.now());
-        let is_narrow = plan.style == Style::Stalls;
+        let door = match plan.style {
+            Style::Stalls => Door::Narrow,
+            Style::Talks | Style::Listens => Door::Plain,
+        };
         let says = Random::new(random.next());
-        let opened = Link::open(world.addr, &request(server, id), is_narrow, says).await;
+        let opened = Link::open(world.addr, &request(server, id), door, says).await;
         let whole = async {
             let mut life = Self {
                 world: Arc::clone(world),
