@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use relay_tls::CertificateState;
@@ -48,6 +48,25 @@ fn mount(args: &[&str], path: &Path) {
     assert!(status.unwrap().success(), "mount {args:?}");
 }
 
+/// A disk of 64 KiB in place of a directory.
+///
+/// # Drop
+/// Taken away, or the directory below it could not be removed.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(path: PathBuf) -> Self {
+        mount(&["-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs"], &path);
+        Self(path)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
 /// Takes all the room there is.
 fn fill(directory: &Path) {
     let mut filler = fs::File::create(directory.join("filler")).unwrap();
@@ -77,9 +96,9 @@ async fn a_full_disk_costs_nothing_but_the_cache_and_is_tried_again() {
     }
     let stage = Stage::set(Options::default()).await;
     let root = stage.authority.root().await;
-    let disk = stage.cache().path().to_owned();
-    mount(&["-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs"], &disk);
-    fill(&disk);
+    let mounted = Disk::mount(stage.cache().path().to_owned());
+    let disk = &mounted.0;
+    fill(disk);
 
     let relay = stage.relay(&[FIRST]).await;
     relay
@@ -87,14 +106,14 @@ async fn a_full_disk_costs_nothing_but_the_cache_and_is_tried_again() {
         .await;
     let mut connection = relay.connect(FIRST, &root, &TLS13).await.unwrap();
     connection.echo().await;
-    assert_eq!(files(&disk), ["filler"], "nothing half-written");
+    assert_eq!(files(disk), ["filler"], "nothing half-written");
 
     // Another trouble with the same disk is told as what it is.
-    mount(&["-o", "remount,ro"], &disk);
+    mount(&["-o", "remount,ro"], disk);
     relay
         .wait_for(|states| is_uncached(states, "Read-only file system"))
         .await;
-    mount(&["-o", "remount,rw"], &disk);
+    mount(&["-o", "remount,rw"], disk);
     relay
         .wait_for(|states| is_uncached(states, "No space left on device"))
         .await;
@@ -114,7 +133,7 @@ async fn a_full_disk_costs_nothing_but_the_cache_and_is_tried_again() {
     relay
         .wait_for(|states| states[0].last_error.is_none())
         .await;
-    assert!(files(&disk).contains(&FIRST.to_owned()));
+    assert!(files(disk).contains(&FIRST.to_owned()));
     drop(relay);
     let relay = stage.relay(&[FIRST]).await;
     relay.served().await;
@@ -135,14 +154,14 @@ async fn a_disk_that_fills_up_leaves_the_certificate_before_it() {
         ..Options::default()
     };
     let stage = Stage::set(options).await;
-    let disk = stage.cache().path().to_owned();
-    mount(&["-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs"], &disk);
+    let mounted = Disk::mount(stage.cache().path().to_owned());
+    let disk = &mounted.0;
     let relay = stage.relay(&[FIRST]).await;
     relay
         .wait_for(|states| states[0].not_after_seconds.is_some() && disk.join(FIRST).exists())
         .await;
     let before = relay.states()[0].not_after_seconds;
-    fill(&disk);
+    fill(disk);
     let cached = fs::read(disk.join(FIRST)).unwrap();
     relay
         .wait_for(|states| {
@@ -150,7 +169,7 @@ async fn a_disk_that_fills_up_leaves_the_certificate_before_it() {
         })
         .await;
     assert_eq!(fs::read(disk.join(FIRST)).unwrap(), cached);
-    let listed = files(&disk);
+    let listed = files(disk);
     assert!(
         listed.iter().all(|name| !name.ends_with(".tmp")),
         "{listed:?}"
