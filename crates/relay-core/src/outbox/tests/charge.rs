@@ -35,6 +35,22 @@ fn small_messages_share_chunks_of_bounded_size() {
 }
 
 #[test]
+fn a_growing_chunk_leaves_no_piece_behind_that_is_worth_keeping() {
+    let outbox = to_phone();
+    let mut sizes = vec![];
+    while outbox.state.lock().chunks.len() < 2 {
+        outbox.push_len(1_000);
+        sizes.push(outbox.charged());
+    }
+    sizes.pop();
+    sizes.dedup();
+    let outgrown = sizes.iter().filter(|size| **size < CHUNK_BYTES);
+    assert!(outgrown.clone().count() > 1, "{sizes:?}");
+    assert!(outgrown.sum::<usize>() < 16 << 10, "{sizes:?}");
+    assert_eq!(sizes.last(), Some(&CHUNK_BYTES));
+}
+
+#[test]
 fn a_large_message_gets_a_chunk_to_its_measure() {
     let outbox = to_phone();
     outbox.push_len(262_144);
