@@ -18,6 +18,11 @@ impl Stopwatch {
     }
 }
 
+/// The moment that is this far away.
+pub(crate) fn after(duration: Duration) -> tokio::time::Instant {
+    tokio::time::Instant::from_std(now()) + duration
+}
+
 #[expect(clippy::disallowed_methods, reason = "the clock module of this crate")]
 fn now() -> Instant {
     Instant::now()

@@ -2,6 +2,7 @@
 //!
 //! Owns selection, bounded parallelism, time limits and the report. What a scenario says lives in [`scenario`].
 
+mod fault;
 pub(crate) mod frame;
 pub(crate) mod http;
 pub(crate) mod log;

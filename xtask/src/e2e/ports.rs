@@ -45,36 +45,62 @@ pub(crate) fn free() -> anyhow::Result<SocketAddr> {
 ///
 /// The system is not Linux, or the process has ended.
 pub(super) fn listened_on_by(process: u32) -> anyhow::Result<BTreeSet<u16>> {
+    let sockets = tcp_sockets(process)?.into_iter();
+    Ok(sockets
+        .filter_map(|socket| socket.is_listening.then_some(socket.port))
+        .collect())
+}
+
+/// How many TCP connections a process has a descriptor of.
+///
+/// # Errors
+///
+/// The system is not Linux, or the process has ended.
+pub(super) fn connections_of(process: u32) -> anyhow::Result<usize> {
+    let sockets = tcp_sockets(process)?.into_iter();
+    Ok(sockets.filter(|socket| !socket.is_listening).count())
+}
+
+/// A TCP socket of a process.
+struct TcpSocket {
+    port: u16,
+    is_listening: bool,
+}
+
+fn tcp_sockets(process: u32) -> anyhow::Result<Vec<TcpSocket>> {
     let directory = format!("/proc/{process}");
-    let mut sockets = BTreeSet::new();
+    let mut inodes = BTreeSet::new();
     for entry in fs::read_dir(format!("{directory}/fd"))? {
-        // One that was closed meanwhile listens no more.
+        // One that was closed meanwhile is no socket of it any more.
         let Ok(target) = fs::read_link(entry?.path()) else {
             continue;
         };
         let target = target.to_string_lossy().into_owned();
-        sockets.extend(
+        inodes.extend(
             target
                 .strip_prefix("socket:[")
                 .and_then(|inode| inode.strip_suffix(']'))
                 .map(str::to_owned),
         );
     }
-    let mut ports = BTreeSet::new();
+    let mut sockets = Vec::new();
     for table in ["tcp", "tcp6"] {
         let table = fs::read_to_string(format!("{directory}/net/{table}"))?;
         for line in table.lines().skip(1) {
             let fields: Vec<&str> = line.split_whitespace().collect();
-            let [_, local, _, LISTENING, _, _, _, _, _, inode, ..] = fields[..] else {
+            let [_, local, _, state, _, _, _, _, _, inode, ..] = fields[..] else {
                 continue;
             };
-            if sockets.contains(inode) {
+            if inodes.contains(inode) {
                 let (_, port) = local.rsplit_once(':').context("an address")?;
-                ports.insert(u16::from_str_radix(port, 16)?);
+                sockets.push(TcpSocket {
+                    port: u16::from_str_radix(port, 16)?,
+                    is_listening: state == LISTENING,
+                });
             }
         }
     }
-    Ok(ports)
+    Ok(sockets)
 }
 
 /// Lets this process, and the relays it starts, open as many files as the system allows.

@@ -1,4 +1,4 @@
-//! What the kernel says of a process, from `/proc`: its state, its CPU time, its open files.
+//! What the kernel says of a process, from `/proc`: its state, its CPU time, its memory, its open files.
 
 use std::fs;
 use std::time::Duration;
@@ -38,6 +38,35 @@ pub(super) fn cpu_time(process: Pid) -> anyhow::Result<Duration> {
 /// As [`state`].
 pub(super) fn open_files(process: Pid) -> anyhow::Result<usize> {
     Ok(fs::read_dir(format!("/proc/{process}/fd"))?.count())
+}
+
+/// Memory of a process, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Resident {
+    /// What it holds now.
+    pub(super) now: u64,
+    /// The most it has ever held.
+    pub(super) peak: u64,
+}
+
+/// The resident memory of a process.
+///
+/// # Errors
+///
+/// As [`state`].
+pub(super) fn resident(process: Pid) -> anyhow::Result<Resident> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let bytes = |key: &str| {
+        let kibibytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_suffix("kB"));
+        let kibibytes = kibibytes.with_context(|| format!("no {key} in {status}"))?;
+        anyhow::Ok(kibibytes.trim().parse::<u64>()? * 1024)
+    };
+    Ok(Resident {
+        now: bytes("VmRSS:")?,
+        peak: bytes("VmHWM:")?,
+    })
 }
 
 /// A field of `/proc/PID/stat`, counted from behind the name in parentheses, which may hold anything.

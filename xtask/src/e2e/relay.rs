@@ -299,7 +299,7 @@ impl Relay {
     }
 
     /// The conn_id of the phone that calls itself `device_name`.
-    async fn registered(&self, mark: Mark, device_name: &str) -> anyhow::Result<String> {
+    pub(super) async fn registered(&self, mark: Mark, device_name: &str) -> anyhow::Result<String> {
         let event = self
             .log
             .event(mark, "phone_registered", &[("device_name", device_name)])
