@@ -62,6 +62,7 @@ mod directives;
 mod drain;
 mod drain_proof;
 mod envelopes;
+mod fault;
 mod fault_accept;
 mod fault_clock;
 mod fault_kill;
@@ -101,6 +102,7 @@ pub(super) fn all() -> impl Iterator<Item = Scenario> {
         ops_limits::ALL,
         ops_page::ALL,
         monitoring::ALL,
+        &fault::all(),
         fault_accept::ALL,
         fault_clock::ALL,
         fault_kill::ALL,
