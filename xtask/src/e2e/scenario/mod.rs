@@ -63,10 +63,6 @@ mod drain;
 mod drain_proof;
 mod envelopes;
 mod fault;
-mod fault_accept;
-mod fault_clock;
-mod fault_kill;
-mod fault_stop;
 mod frames;
 mod logs;
 mod monitoring;
@@ -103,10 +99,6 @@ pub(super) fn all() -> impl Iterator<Item = Scenario> {
         ops_page::ALL,
         monitoring::ALL,
         &fault::all(),
-        fault_accept::ALL,
-        fault_clock::ALL,
-        fault_kill::ALL,
-        fault_stop::ALL,
     ]
     .concat()
     .into_iter()

@@ -1,13 +1,18 @@
-//! Networks that fail: what they do to one peer is felt by no other, ends as documented, and leaves nothing behind.
+//! Networks and machines that fail: what they do to one peer is felt by no other, what they do to the relay is
+//! survived, and either ends as documented and leaves nothing behind.
 
+mod accept;
 mod binary;
+mod clock;
 mod drain;
 mod flood;
 mod heads;
 mod household;
+mod kill;
 mod memory;
 mod patience;
 mod phone;
+mod stop;
 mod watched;
 
 use super::Scenario;
@@ -21,6 +26,10 @@ pub(super) fn all() -> Vec<Scenario> {
         drain::ALL,
         patience::ALL,
         memory::ALL,
+        accept::ALL,
+        clock::ALL,
+        kill::ALL,
+        stop::ALL,
     ]
     .concat()
 }

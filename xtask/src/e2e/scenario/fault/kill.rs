@@ -12,11 +12,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::Scenario;
 use crate::e2e::http::Request;
 use crate::e2e::peer::{Envelope, Peer};
 use crate::e2e::ports;
 use crate::e2e::relay::Relay;
+use crate::e2e::scenario::Scenario;
 use crate::e2e::stage::Stage;
 
 pub(super) const ALL: &[Scenario] = &[

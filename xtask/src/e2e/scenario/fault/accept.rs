@@ -9,13 +9,13 @@ use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
-use super::Scenario;
 use crate::clock::Stopwatch;
 use crate::e2e::http::Request;
 use crate::e2e::log::{Log, Mark};
 use crate::e2e::peer::Peer;
 use crate::e2e::raw::RawPeer;
 use crate::e2e::relay::Relay;
+use crate::e2e::scenario::Scenario;
 use crate::e2e::scraper::Scraper;
 use crate::e2e::stage::Stage;
 use crate::e2e::{ports, process, tools};

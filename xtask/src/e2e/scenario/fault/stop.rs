@@ -9,8 +9,6 @@ use anyhow::{Context as _, ensure};
 use futures_util::future::try_join_all;
 use rustix::process::Signal;
 
-use super::ops_page::sample;
-use super::{Scenario, json_string, until};
 use crate::e2e::frame::{Frame, opcode};
 use crate::e2e::http::Request;
 use crate::e2e::peer::{Envelope, Peer};
@@ -18,6 +16,8 @@ use crate::e2e::ports;
 use crate::e2e::process;
 use crate::e2e::raw::{RawPeer, Received};
 use crate::e2e::relay::Relay;
+use crate::e2e::scenario::ops_page::sample;
+use crate::e2e::scenario::{Scenario, json_string, until};
 use crate::e2e::stage::Stage;
 
 pub(super) const ALL: &[Scenario] =

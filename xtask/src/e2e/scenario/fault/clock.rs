@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use rustix::process::Signal;
 
-use super::Scenario;
 use crate::clock::Stopwatch;
 use crate::e2e::log::Fields;
 use crate::e2e::relay::Relay;
+use crate::e2e::scenario::Scenario;
 use crate::e2e::stage::Stage;
 use crate::e2e::{process, tools};
 
