@@ -88,6 +88,8 @@ pub(crate) struct E2eOptions {
     pub(crate) binary: Option<PathBuf>,
     /// Repetitions of the drain proof, if not its default.
     pub(crate) rounds: Option<NonZeroU32>,
+    /// A scenario that lacks a tool fails instead of being skipped.
+    pub(crate) plays_all: bool,
 }
 
 /// Reads the arguments after the program name.
@@ -208,6 +210,7 @@ mod tests {
             list: true,
             binary: Some(PathBuf::from("/bin/relay")),
             rounds: NonZeroU32::new(3),
+            plays_all: false,
         };
         let line = "e2e --filter case_11 --list --binary=/bin/relay --rounds 3";
         assert_eq!(parse_words(line), Ok(Command::E2e(options)));

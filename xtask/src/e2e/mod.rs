@@ -80,7 +80,7 @@ async fn run(
     scenarios.sort_by_key(|scenario| std::cmp::Reverse(scenario.limit));
     let (alone, together): (Vec<_>, Vec<_>) =
         scenarios.into_iter().partition(|scenario| scenario.alone);
-    let stage = || Arc::new(Stage::new(binary.to_owned(), options.rounds));
+    let stage = || Arc::new(Stage::new(binary.to_owned(), options));
 
     let mut tally = Tally::default();
     let mut running = JoinSet::new();

@@ -5,22 +5,27 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use anyhow::ensure;
+
 use super::log::Log;
 use super::relay::Relay;
+use crate::cli::E2eOptions;
 
 /// The relays of one scenario.
 #[derive(Debug)]
 pub(super) struct Stage {
     binary: PathBuf,
     rounds: Option<NonZeroU32>,
+    may_skip: bool,
     logs: Mutex<Vec<Log>>,
 }
 
 impl Stage {
-    pub(super) fn new(binary: PathBuf, rounds: Option<NonZeroU32>) -> Self {
+    pub(super) fn new(binary: PathBuf, options: &E2eOptions) -> Self {
         Self {
             binary,
-            rounds,
+            rounds: options.rounds,
+            may_skip: !options.plays_all,
             logs: Mutex::default(),
         }
     }
@@ -112,6 +117,19 @@ impl Stage {
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         logs.push(relay.log().clone());
         relay
+    }
+
+    /// Whether a scenario has what it needs. Where it has not, it says so and passes, unless all are to be played.
+    ///
+    /// # Errors
+    ///
+    /// It has not, and nothing may be skipped.
+    pub(super) fn has(&self, what: &str, is_found: bool) -> anyhow::Result<bool> {
+        if !is_found {
+            ensure!(self.may_skip, "{what} is not installed");
+            println!("     skipped: {what} is not installed");
+        }
+        Ok(is_found)
     }
 
     /// The binary under test.

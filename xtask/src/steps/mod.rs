@@ -132,7 +132,11 @@ pub(crate) fn run(workspace: &Workspace, locked: bool) -> Tally {
         autobahn::run(workspace, locked, &AutobahnOptions::default())
     });
     step("end to end", &mut || {
-        e2e::build_and_run(workspace, &E2eOptions::default())
+        let options = E2eOptions {
+            plays_all: locked,
+            ..E2eOptions::default()
+        };
+        e2e::build_and_run(workspace, &options)
     });
     step("soak", &mut || {
         soak::build_and_run(workspace, &SoakOptions::default())

@@ -24,7 +24,7 @@ const TEN_YEARS: i64 = 3_650 * DAY;
 
 async fn a_clock_that_jumps_moves_the_log_and_nothing_else(stage: &Stage) -> anyhow::Result<()> {
     let library = tools::libfaketime();
-    if !tools::is_there("libfaketime", library.is_some())? {
+    if !stage.has("libfaketime", library.is_some())? {
         return Ok(());
     }
     let clock = WallClock::new(library.unwrap_or_default())?;
