@@ -46,6 +46,11 @@ impl Closing {
         }
     }
 
+    /// The time for each half of the close handshake.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     pub(super) fn phase(&self) -> Phase {
         self.phase
     }

@@ -6,20 +6,22 @@ use super::*;
 use crate::endpoint;
 use crate::ws::{self, Bounds};
 
-const KIB: usize = 1024;
-
 fn future_bytes<A, F: Future<Output = ()>>(_: impl Fn(A) -> F) -> usize {
     size_of::<F>()
 }
 
-/// Measured: 1432 and 1440 bytes. An argument that an `async fn` keeps beside itself, or a local that is borrowed
+/// With what tokio keeps beside it, a task of 1440 bytes lies in the allocator's class of 1536 bytes, and one of 1456 in
+/// that of 1792.
+const MAX_TASK_BYTES: usize = 1440;
+
+/// Measured: 1360 and 1392 bytes. An argument that an `async fn` keeps beside itself, or a local that is borrowed
 /// before it is moved into what is awaited, soon doubles that.
 #[test]
-fn the_whole_task_of_a_leg_fits_into_one_and_a_half_kib() {
+fn the_whole_task_of_a_leg_fits_into_its_class_of_the_allocator() {
     let phone = future_bytes(endpoint::serve_phone);
     let binary = future_bytes(endpoint::serve_binary);
-    assert!(phone <= KIB * 3 / 2, "{phone} bytes for a phone");
-    assert!(binary <= KIB * 3 / 2, "{binary} bytes for a binary");
+    assert!(phone <= MAX_TASK_BYTES, "{phone} bytes for a phone");
+    assert!(binary <= MAX_TASK_BYTES, "{binary} bytes for a binary");
 }
 
 #[test]
