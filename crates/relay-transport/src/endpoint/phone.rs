@@ -51,7 +51,7 @@ pub(crate) async fn serve(arrival: Arrival) {
             info!(server_id = %clip(server_id.as_bytes()), %remote, "phone_register_at_cap");
         }
         JoinError::Draining => refuse(arrived, Close::drain(Duration::ZERO), closes).await,
-        err => {
+        err @ (JoinError::Randomness(_) | _) => {
             error!(server_id = %clip(server_id.as_bytes()), %remote, %err, "phone_register_failed");
             let close = Close::refused(CloseCode::INTERNAL, "internal error");
             refuse(arrived, close, closes).await;
