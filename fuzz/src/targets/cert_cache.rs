@@ -129,6 +129,8 @@ impl Directory {
             std::env::temp_dir()
         };
         let path = room.join(name);
+        // A process of the same number, killed, may have left its own.
+        let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).expect("room for a directory");
         Self(path)
     }

@@ -16,7 +16,8 @@ use crate::{autocert, tls, tls_peers};
 const HALF: &[u8] = b"GET /metrics HTTP/1.1\r\nHo";
 const WHOLE: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: relay.example.com\r\n\r\n";
 
-/// What the relay says before it hangs up on who sent `bytes` and then nothing, about 5 s later.
+/// What the relay says before it hangs up on who sent `bytes` and then nothing, about 5 s later, or 10 s if it
+/// noticed that late.
 async fn last_words_to(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> Vec<u8> {
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
@@ -24,7 +25,7 @@ async fn last_words_to(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &
     // A TLS handshake before it counts towards the 5 s.
     let early = timeout(Duration::from_secs(4), read.as_mut()).await;
     assert!(early.is_err(), "{early:?}");
-    let read = timeout(Duration::from_secs(5), read).await;
+    let read = timeout(Duration::from_secs(10), read).await;
     if let Err(err) = read.expect("the relay hangs up") {
         // Under TLS: not even goodbye.
         assert_eq!(err.kind(), io::ErrorKind::UnexpectedEof);

@@ -188,7 +188,8 @@ async fn o32_a_header_or_handshake_that_does_not_come_is_waited_for_5_seconds() 
     for (answer, elapsed) in [a, b, c, d, e] {
         assert_eq!(answer, b"");
         let seconds = elapsed.as_secs_f64();
-        assert!((4.9..9.0).contains(&seconds), "after {seconds} s");
+        // Twice the time if the relay noticed late that it was up.
+        assert!((4.9..14.0).contains(&seconds), "after {seconds} s");
     }
     relay.stop().await;
     assert_eq!(relay.exit().await, Exit::Ok);

@@ -126,8 +126,8 @@ impl Stage {
     /// It has not, and nothing may be skipped.
     pub(super) fn has(&self, what: &str, is_found: bool) -> anyhow::Result<bool> {
         if !is_found {
-            ensure!(self.may_skip, "{what} is not installed");
-            println!("     skipped: {what} is not installed");
+            ensure!(self.may_skip, "missing: {what}");
+            println!("     skipped, for want of {what}");
         }
         Ok(is_found)
     }

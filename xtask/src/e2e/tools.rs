@@ -3,8 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Makes system calls of another process fail; as root, or on children and with Yama's leave.
+/// Makes system calls of another process fail.
 pub(super) const STRACE: &str = "/usr/bin/strace";
+
+/// Whether strace is there and may look into a process that is not its child: as root, or where Yama lets everybody.
+pub(super) fn may_trace() -> bool {
+    let is_let = rustix::process::geteuid().is_root()
+        || fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")
+            .map_or(true, |scope| scope.trim() == "0");
+    is_let && Path::new(STRACE).exists()
+}
 
 /// The library that puts another clock before a process, in the directory of whichever architecture this is.
 pub(super) fn libfaketime() -> Option<PathBuf> {
@@ -13,9 +21,4 @@ pub(super) fn libfaketime() -> Option<PathBuf> {
         .filter_map(Result::ok)
         .map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"))
         .find(|library| library.exists())
-}
-
-/// Whether there is a program at this path.
-pub(super) fn has(program: &str) -> bool {
-    Path::new(program).exists()
 }

@@ -100,10 +100,18 @@ impl Process {
     }
 }
 
+/// For one page; what else goes on waits for it.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
 async fn get(addr: SocketAddr, path: &str) -> anyhow::Result<String> {
-    let mut peer = RawPeer::dial(addr).await?;
-    peer.send_bytes(&Request::get(path).bytes()).await?;
-    let response = peer.response().await?;
+    let asking = async {
+        let mut peer = RawPeer::dial(addr).await?;
+        peer.send_bytes(&Request::get(path).bytes()).await?;
+        peer.response().await
+    };
+    let response = timeout(ANSWER_LIMIT, asking)
+        .await
+        .with_context(|| format!("no answer to {path} within {ANSWER_LIMIT:?}"))??;
     response.expect(200)?;
     Ok(String::from_utf8(response.body)?)
 }

@@ -183,7 +183,8 @@ impl Closing {
         }
     }
 
-    /// Since when only the end of what is half-written, and the close frame, are left to write.
+    /// Since when only the end of what is half-written, and the close frame, are left to write. A close that shares its
+    /// write with the end of the queue counts as a part of the queue.
     pub(super) fn sending_since(&self) -> Option<Instant> {
         match self.phase {
             Phase::Finishing { since } | Phase::Sending { since } => Some(since),

@@ -163,7 +163,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
         self.second_look.judges_at(deadline, now)
     }
 
-    /// When a peer that accepts nothing is given up; once only the close frame is left, its own time counts.
+    /// When a peer that accepts nothing is given up; once the queue is done or given up and only the close frame is
+    /// left, its own time counts.
     fn write_deadline(&self) -> Option<Instant> {
         let stalled = self.writer.stalled_since()?;
         Some(match self.closing.sending_since() {

@@ -140,7 +140,7 @@ async fn a_delay_is_one_for_each_byte_and_does_not_add_up() {
     line.relay.read_exact(&mut bytes).await.unwrap();
     let elapsed = stopwatch.elapsed();
     assert!(bytes.iter().copied().eq(0..20));
-    assert!(elapsed >= DELAY && elapsed < 10 * DELAY, "{elapsed:?}");
+    assert!(elapsed >= DELAY && elapsed < 20 * DELAY, "{elapsed:?}");
 }
 
 #[tokio::test]

@@ -203,8 +203,8 @@ async fn case_10_half_a_request_is_dropped_in_silence(stage: &Stage) -> anyhow::
     );
     let elapsed = stopwatch.elapsed();
     ensure!(
-        (Duration::from_secs(4)..Duration::from_secs(8)).contains(&elapsed),
-        "after {elapsed:?}, not 5 s"
+        (Duration::from_secs(4)..Duration::from_secs(13)).contains(&elapsed),
+        "after {elapsed:?}, not 5 s or, if the relay was late, 10 s"
     );
     Ok(())
 }

@@ -52,7 +52,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Connection<S, E> {
             if let Some(chunk) = work.chunk {
                 self.writer.load(chunk);
                 has_chunk = true;
-                is_last = work.is_last;
+                is_last = work.is_last && !work.cut;
             }
             if work.cut {
                 self.read_end.get_or_insert(ReadEnd::Cut);

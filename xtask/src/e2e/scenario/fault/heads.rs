@@ -22,7 +22,7 @@ const SLOW: usize = 300;
 
 const SLOTS: &str = "--max-connections=64";
 
-/// A byte at a time; whole heads would take over ten seconds.
+/// A byte at a time; whole heads would take over fifteen seconds.
 const SLOWLY: Fault = Fault::Dribble {
     bytes: 1,
     every: Duration::from_millis(50),
@@ -31,11 +31,14 @@ const SLOWLY: Fault = Fault::Dribble {
 /// From accept, or from the first byte of a later head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A deadline that the relay notices more than 100 ms late, as it may on a busy machine, is judged so much later.
+const SECOND_LOOK: Duration = Duration::from_secs(5);
+
 /// Timers of a busy machine.
 const LEEWAY: Duration = Duration::from_secs(2);
 
-/// A connect beside all of them.
-const SOON: Duration = Duration::from_millis(900);
+/// The slowest connect beside all of them, on a busy machine; who had to wait for a slot would wait for longer.
+const SOON: Duration = Duration::from_secs(2);
 
 async fn slow_heads_are_cut_in_time_and_starve_nobody(stage: &Stage) -> anyhow::Result<()> {
     let relay = Watched::start(stage, &[SLOTS]).await?;
@@ -88,7 +91,7 @@ async fn send_slowly(mut peer: RawPeer, link: Link, is_second: bool) -> anyhow::
     let elapsed = stopwatch.elapsed();
     // The relay's time began with its accept, a little before ours.
     ensure!(
-        elapsed + LEEWAY >= HEAD_TIMEOUT && elapsed <= HEAD_TIMEOUT + LEEWAY,
+        elapsed + LEEWAY >= HEAD_TIMEOUT && elapsed <= HEAD_TIMEOUT + SECOND_LOOK + LEEWAY,
         "cut after {elapsed:?}"
     );
     Ok(())
