@@ -1,7 +1,7 @@
 //! A whole relay in one thread and in virtual time: the real registry, service and drain, with peers and a network
 //! made up here, and every choice drawn from one seed.
 //!
-//! [`Plan::drawn`] makes a world of a seed, [`run`] lets it happen and says what was wrong, [`shrink`] finds the
+//! [`Plan::drawn`] makes a world of a seed, [`run`] lets it happen and says what was wrong, [`shrink()`] finds the
 //! smallest part of it in which something still is.
 //! It knows the relay from outside: what goes over the wire, and the figures that an operator sees. A few seeds of the
 //! relay's own are set through its `internals`, or the same world would not happen twice.
