@@ -68,9 +68,15 @@ impl Report {
         }
     }
 
+    /// Shows a figure at once, and keeps it with the others of its section.
     pub(super) fn add(&mut self, figure: Figure) {
         println!("{}", figure.line());
-        self.figures.push(figure);
+        let last = self
+            .figures
+            .iter()
+            .rposition(|before| before.section == figure.section);
+        let place = last.map_or(self.figures.len(), |last| last + 1);
+        self.figures.insert(place, figure);
     }
 
     /// Keeps what a load process said.
